@@ -26,9 +26,16 @@ type Ledger interface {
 	// ErrBoundElsewhere means that the refund belongs to another instruction.
 	Settle(ctx context.Context, s Settlement) error
 
+	// Hold makes the planned rows of the batch that stand behind a quarantined one of
+	// their order held, and the held ones that no longer do planned. It tells how many are held.
+	Hold(ctx context.Context, batchID string, at time.Time) (held int, err error)
+
 	// Unsettled lists the orders that have an open attempt to be looked at by due, or a
 	// booked refund whose last status was not final, longest waiting first.
 	Unsettled(ctx context.Context, due time.Time) ([]string, error)
+
+	// MissingAttempts gives those of the ids that the ledger has no attempt for.
+	MissingAttempts(ctx context.Context, ids []string) ([]string, error)
 }
 
 // Intake is what taking a file in needs of the ledger database.

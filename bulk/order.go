@@ -121,6 +121,8 @@ type OrderState struct {
 	Open    *Attempt // with Row, the row it is for; nil: none
 	OpenRow *OpenRow // the instruction of Open
 	Bound   []BoundRefund
+	Markers map[string]State // of every instruction of the order, whatever batch it is in
+	Lost    bool             // the journal has an attempt of the order that the ledger has not; the shell sets it
 }
 
 // A Settlement is what T2 records: the outcome of an attempt, or of a row that
@@ -130,8 +132,9 @@ type Settlement struct {
 	Marker   string // of the instruction
 	At       time.Time
 
-	// The attempt, taken from state From to To by compare-and-set. Without an
-	// AttemptID the order must still have Version and no open attempt.
+	// The attempt, taken from state From to To by compare-and-set; where the two are the
+	// same, nothing is recorded but NextLook and the List. Without an AttemptID the
+	// order must still have Version and no open attempt.
 	AttemptID string
 	From, To  AttemptState
 	Version   int64

@@ -1,0 +1,236 @@
+package bulk
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"refunds/portone"
+)
+
+// PortOne is what issuing needs of the API.
+type PortOne interface {
+	Refunds(ctx context.Context, orderRef string, currency portone.Currency) (portone.RefundList, error)
+	Order(ctx context.Context, orderRef string) (portone.Order, error)
+	Prepare(r portone.RefundRequest, now time.Time) (portone.Prepared, error)
+	Send(ctx context.Context, p portone.Prepared) portone.Answer
+}
+
+// An Issuer issues the open rows of a batch, orders side by side, one attempt at a time
+// per order. Any number of Issuers, in one process or several, may work on one ledger.
+type Issuer struct {
+	Ledger      Ledger
+	PortOne     PortOne
+	Rules       Rules
+	TokenTTL    time.Duration
+	Journal     *Journal
+	Breaker     *Breaker
+	Concurrency int  // orders side by side
+	NoWait      bool // leave unknown outcomes to a later Issue or Resolve
+	Log         *slog.Logger
+	// Observe is told of each settlement as it is recorded; from several goroutines.
+	Observe func(Settlement)
+	// Paused is told why sending pauses, and "" when it goes on. Nil: nobody listens.
+	Paused func(why string)
+
+	mu      sync.Mutex
+	behind  map[string]time.Time // by order: since when its list is behind
+	tries   map[string]int       // by order: visits in a row that PortOne or the ledger failed
+	lost    map[string]time.Time // by order: when its lost attempts' refunds are listed, if made
+	reached bool                 // PortOne has answered a read of this run
+}
+
+// ErrStop ends a run at once, and leaves its rows as they are: no other row can do better.
+var ErrStop = errors.New("stopped")
+
+// maxTries is how often in a row an order is visited again after PortOne or the ledger
+// could not be read. The client has retried each read by then.
+const maxTries = 5
+
+// A visit is an order's turn: over for good, or one of the others is set.
+type visit struct {
+	order   string
+	until   time.Time // visit again then
+	unknown bool      // until then an outcome of the order may stay unknown
+	pause   bool      // the breaker is open: visit again when it lets one try
+	err     error     // ends the run
+}
+
+// Issue takes each order as far as it goes: until all its rows are final, wait behind a
+// quarantined row, or can't be gone on with because PortOne or the ledger can't be read. When
+// ctx ends nothing new is begun; what is in flight is finished and recorded. The error is
+// what ended the run early, nil also when ctx did; whatever happens, the ledger tells how
+// far each row came, and a later Issue goes on from there.
+func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) error {
+	if err := i.begin(ctx); err != nil {
+		return err
+	}
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		ready   = slices.Clone(orders)
+		waiting waitHeap
+		running int
+		failed  error
+		done    = make(chan visit, i.Concurrency)
+		group   errgroup.Group
+		alarm   = time.NewTimer(time.Hour)
+	)
+	defer alarm.Stop()
+	group.SetLimit(i.Concurrency)
+	for {
+		for len(waiting) > 0 && !time.Now().Before(waiting[0].until) {
+			ready = append(ready, heap.Pop(&waiting).(visit).order)
+		}
+		if running == 0 && len(waiting) == 0 {
+			i.Breaker.Settled() // nothing is left to wait for
+		}
+		for running < i.Concurrency && len(ready) > 0 && runCtx.Err() == nil && i.mayStart() {
+			order := ready[0]
+			ready = ready[1:]
+			running++
+			group.Go(func() error { done <- i.visit(runCtx, order, batchID); return nil })
+		}
+		if running == 0 && (runCtx.Err() != nil || len(ready)+len(waiting) == 0) {
+			_, err := i.Ledger.Hold(context.WithoutCancel(ctx), batchID, time.Now())
+			return errors.Join(failed, err)
+		}
+		var finished <-chan struct{}
+		if running == 0 {
+			finished = runCtx.Done() // else what is in flight ends by itself
+		}
+		if len(waiting) > 0 {
+			alarm.Reset(time.Until(waiting[0].until))
+		}
+		select {
+		case <-finished:
+		case <-alarm.C:
+		case v := <-done:
+			running--
+			switch {
+			case v.err != nil:
+				if failed == nil && ctx.Err() == nil {
+					failed = v.err
+				}
+				stop()
+			case v.pause:
+				ready = append(ready, v.order)
+			case !v.until.IsZero() && !(v.unknown && i.NoWait):
+				heap.Push(&waiting, v)
+			}
+		}
+	}
+}
+
+// begin forgets the last run, and looks for attempts that the ledger has lost.
+func (i *Issuer) begin(ctx context.Context) error {
+	i.behind, i.tries, i.lost, i.reached = map[string]time.Time{}, map[string]int{}, map[string]time.Time{}, false
+	lines, err := i.Journal.Tail()
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(lines))
+	for n, l := range lines {
+		ids[n] = l.Attempt
+	}
+	missing, err := i.Ledger.MissingAttempts(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("compare the journal with the ledger: %w", err)
+	}
+	for _, l := range lines {
+		if slices.Contains(missing, l.Attempt) && l.AbsentAt.After(i.lost[l.OrderRef]) {
+			i.lost[l.OrderRef] = l.AbsentAt
+		}
+	}
+	if len(missing) > 0 {
+		i.Log.Warn("the ledger has lost attempts that the journal has: it went back in time; each order is read before anything is sent, and a refund that nobody has booked is left to a person",
+			"attempts", len(missing), "orders", len(i.lost))
+	}
+	return nil
+}
+
+// mayStart tells whether an order may be visited now, as far as the breaker is concerned.
+func (i *Issuer) mayStart() bool {
+	why := i.Breaker.Paused()
+	if i.Paused != nil {
+		i.Paused(why)
+	}
+	return why == ""
+}
+
+// visit takes one order as far as it goes now.
+func (i *Issuer) visit(ctx context.Context, order, batchID string) visit {
+	for ctx.Err() == nil {
+		st, err := i.Ledger.OrderState(ctx, order, batchID)
+		if err != nil {
+			return i.again(order, err)
+		}
+		var until time.Time
+		switch step, at := Next(st, time.Now()); step {
+		case StepDone, StepHeld:
+			return visit{order: order}
+		case StepWait:
+			return visit{order: order, until: at, unknown: true}
+		case StepFetch:
+			err = i.fetch(ctx, st, order)
+		case StepLook:
+			err = i.look(ctx, st)
+		case StepSend:
+			if !i.Breaker.Take() {
+				return visit{order: order, pause: true}
+			}
+			until, err = i.send(ctx, st)
+		default:
+			panic(fmt.Sprintf("bulk: step %q", step))
+		}
+		if err != nil && !errors.Is(err, ErrMoved) {
+			return i.again(order, err)
+		}
+		i.mu.Lock()
+		i.reached = true
+		delete(i.tries, order)
+		i.mu.Unlock()
+		if !until.IsZero() {
+			return visit{order: order, until: until}
+		}
+	}
+	return visit{order: order, err: ctx.Err()}
+}
+
+// again decides what a failure means for the run: stop it, visit the order later, or leave it.
+func (i *Issuer) again(order string, err error) visit {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.tries[order]++
+	switch n := i.tries[order]; {
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrStop), errors.Is(err, portone.ErrUnauthorized),
+		errors.Is(err, portone.ErrUnavailable) && !i.reached: // a wrong address, or no network
+		return visit{order: order, err: err}
+	case n >= maxTries:
+		i.Log.Error("order left as it is", "order_ref", order, "tries", n, "error", err)
+		return visit{order: order}
+	default:
+		i.Log.Warn("order visited again later", "order_ref", order, "tries", n, "error", err)
+		return visit{order: order, until: time.Now().Add(time.Second << n)}
+	}
+}
+
+// waitHeap is a min-heap of visits by their time.
+type waitHeap []visit
+
+func (h waitHeap) Len() int           { return len(h) }
+func (h waitHeap) Less(a, b int) bool { return h[a].until.Before(h[b].until) }
+func (h waitHeap) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
+func (h *waitHeap) Push(v any)        { *h = append(*h, v.(visit)) }
+func (h *waitHeap) Pop() any {
+	v := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return v
+}

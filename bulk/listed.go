@@ -1,0 +1,108 @@
+package bulk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"refunds/portone"
+)
+
+// withMarker gives the places in the list of the refunds that carry marker. PortOne
+// may put text of its own around the reason, so it may stand anywhere in it.
+func withMarker(list portone.RefundList, marker string) []int {
+	var found []int
+	for i, r := range list.Refunds {
+		if strings.Contains(r.Reason, marker) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// Identity names one listed refund for good: by psp_refund_id, else by refund_id, else by
+// marker ("" for one that carries none), else by content and how many before it in the list
+// have the same. An empty id is no id.
+func Identity(list portone.RefundList, i int, marker string) string {
+	r := list.Refunds[i]
+	switch {
+	case r.PSPRefundID != "":
+		return "psp:" + r.PSPRefundID
+	case r.RefundID != "":
+		return "ref:" + r.RefundID
+	case marker != "" && strings.Contains(r.Reason, marker):
+		return "marker:" + marker
+	}
+	n := 1
+	for _, other := range list.Refunds[:i] {
+		if content(other) == content(r) {
+			n++
+		}
+	}
+	return fmt.Sprintf("content:%s#%d", content(r), n)
+}
+
+// content is all of a listed refund that does not change when its status does.
+func content(r portone.Refund) string {
+	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
+}
+
+// is tells whether a listed refund is the one that was booked.
+func (b BoundRefund) is(r portone.Refund) bool {
+	switch {
+	case b.PSPRefundID != "" && r.PSPRefundID != "":
+		return b.PSPRefundID == r.PSPRefundID
+	case b.RefundID != "" && r.RefundID != "":
+		return b.RefundID == r.RefundID
+	case b.Marker != "" && strings.Contains(r.Reason, b.Marker):
+		return true
+	default: // a channel that gives no reason back, and no id
+		return b.PSPRefundID == "" && r.PSPRefundID == "" && b.RefundID == "" && r.RefundID == "" && b.Amount == r.Amount
+	}
+}
+
+// news gives the places in the list of what stands there more often than in the baseline.
+func news(baseline, list portone.RefundList) []int {
+	had := map[string]int{}
+	for _, r := range baseline.Refunds {
+		had[content(r)]++
+	}
+	var found []int
+	for i, r := range list.Refunds {
+		if had[content(r)]--; had[content(r)] < 0 {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// unchanged tells whether the list shows just what the baseline showed, and as much
+// is left. With both equal, refunds plus remaining are conserved as well.
+func unchanged(baseline, list portone.RefundList) bool {
+	return len(baseline.Refunds) == len(list.Refunds) && baseline.Remaining == list.Remaining && len(news(baseline, list)) == 0
+}
+
+// singleOut finds the one new refund of a 200 to our POST on a channel that gives no
+// reason back: the only new one, of our amount, and what is left fell by just that.
+func singleOut(a Attempt, list portone.RefundList) (int, bool) {
+	found := news(a.Baseline, list)
+	if len(found) != 1 || len(list.Refunds) != len(a.Baseline.Refunds)+1 {
+		return 0, false
+	}
+	return found[0], list.Refunds[found[0]].Amount == a.Amount && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
+}
+
+// candidates names what in the list could be an unknown attempt's refund but does not prove it.
+func candidates(a Attempt, list portone.RefundList) string {
+	var names []string
+	for _, i := range news(a.Baseline, list) {
+		if list.Refunds[i].Amount == a.Amount {
+			names = append(names, Identity(list, i, ""))
+		}
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return "; no new refund of this amount is in it"
+	}
+	return "; it could be " + strings.Join(names, " or ")
+}

@@ -1,0 +1,85 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"refunds/portone"
+)
+
+// Resolve reads, of each order with an outcome that is to be looked at by due, the list, and
+// settles by it what it tells: unknown outcomes, quarantined rows whose marker turned
+// up, pending refunds that became final. It posts nothing. An order whose list can't be
+// read is left for the next time and counted in unread; a wrong key ends it.
+func (i *Issuer) Resolve(ctx context.Context, due time.Time) (looked, unread int, err error) {
+	orders, err := i.Ledger.Unsettled(ctx, due)
+	if err != nil {
+		return 0, 0, err
+	}
+	errs := make([]error, len(orders))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(i.Concurrency)
+	for n, order := range orders {
+		group.Go(func() error {
+			errs[n] = i.resolveOrder(groupCtx, order)
+			if errors.Is(errs[n], portone.ErrUnauthorized) {
+				return errs[n]
+			}
+			return nil
+		})
+	}
+	err = group.Wait()
+	for n, e := range errs {
+		if e == nil {
+			continue
+		}
+		unread++
+		i.Log.Warn("order not resolved", "order_ref", orders[n], "error", e)
+	}
+	return len(orders), unread, err
+}
+
+func (i *Issuer) resolveOrder(ctx context.Context, orderRef string) error {
+	st, err := i.Ledger.OrderState(ctx, orderRef, "")
+	if err != nil || st.Order == nil {
+		return err
+	}
+	readAt := time.Now()
+	list, err := i.PortOne.Refunds(ctx, orderRef, st.Order.Amount.Currency)
+	if err != nil {
+		return fmt.Errorf("read the refunds of order %s: %w", orderRef, err)
+	}
+	return i.Apply(ctx, orderRef, list, readAt)
+}
+
+// Apply settles what a list, whose reading began at readAt, tells of an order's instructions.
+// It posts nothing, and may be called with any list, also twice.
+func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.RefundList, readAt time.Time) error {
+	for range 1 + len(list.Refunds) { // each round settles one refund of the list, or is the last
+		st, err := i.Ledger.OrderState(ctx, orderRef, "")
+		if err != nil {
+			return err
+		}
+		var s *Settlement
+		if st.Open != nil {
+			r := Resolve(st, list, i.Rules, readAt)
+			s = &r
+		} else if st.Order != nil {
+			s = Refresh(st, list, readAt)
+		}
+		if s == nil {
+			return nil
+		}
+		if err := i.settle(context.WithoutCancel(ctx), *s); err != nil && !errors.Is(err, ErrMoved) {
+			return err
+		}
+		if s.To.Open() {
+			return nil // as open as before: this list tells no more
+		}
+	}
+	return nil
+}
