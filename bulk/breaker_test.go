@@ -34,8 +34,11 @@ func TestBreaker(t *testing.T) {
 		}
 		b.Settled()
 		b.Take()
-		if b.Sent(ok); !b.Take() || !b.Take() || b.Paused() != "" {
-			t.Fatal("still open after an outcome that proves something")
+		b.Sent(ok)
+		for range 3 {
+			if !b.Take() || b.Paused() != "" {
+				t.Fatal("still open after an outcome that proves something")
+			}
 		}
 	})
 	t.Run("percent of the last 100", func(t *testing.T) {
