@@ -29,7 +29,6 @@ type Issuer struct {
 	Ledger      Ledger
 	PortOne     PortOne
 	Rules       Rules
-	TokenTTL    time.Duration
 	Journal     *Journal
 	Breaker     *Breaker
 	Concurrency int  // orders side by side

@@ -140,6 +140,7 @@ type Settlement struct {
 	Version   int64
 	Limited   bool
 	NextLook  time.Time // of an attempt that stays open
+	Until     time.Time // of an unknown outcome: by then it is decided, as far as reading can; not recorded
 	Answer    *Answered // of the POST; nil: none came, or it is recorded already
 
 	// The instruction.

@@ -95,7 +95,7 @@ func Resolve(st OrderState, list portone.RefundList, r Rules, readAt time.Time) 
 	case a.State == AttemptQuarantined:
 		s.To, s.State, s.NextLook = AttemptQuarantined, Quarantined, quarantineLook(a, readAt)
 	case readAt.Before(a.AbsentAt()):
-		s.To, s.State, s.NextLook = a.State, stateOf(a.State), looks(a, readAt)
+		s.To, s.State, s.NextLook, s.Until = a.State, stateOf(a.State), looks(a, readAt), a.AbsentAt()
 	case !unchanged(a.Baseline, list):
 		s.quarantine(a, readAt, "list_changed", "the outcome is unknown and the order's list has changed since"+candidates(a, list))
 	case a.Limited && row.Limited+1 >= maxLimited:
@@ -156,7 +156,7 @@ func (a Attempt) settlement(now time.Time) Settlement {
 }
 
 func (s *Settlement) unknown(a Attempt, now time.Time, code, message string) {
-	s.To, s.State, s.NextLook = AttemptUnknown, Unknown, looks(a, now)
+	s.To, s.State, s.NextLook, s.Until = AttemptUnknown, Unknown, looks(a, now), a.AbsentAt()
 	s.ReasonCode, s.Message = code, message
 }
 
