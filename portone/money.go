@@ -65,6 +65,9 @@ func ParseNumber(n json.Number, c Currency) (Money, error) {
 		return Money{}, fmt.Errorf("%w: no currency %q", ErrAmount, string(c))
 	}
 	text := n.String()
+	if m, err := ParseMoney(text, c); err == nil {
+		return m, nil
+	}
 	if len(text) > 40 { // also keeps an exponent such as 1e999999999 from being spelled out
 		return Money{}, fmt.Errorf("%w: a number of %d characters", ErrAmount, len(text))
 	}

@@ -85,11 +85,18 @@ type Prepared struct {
 	Currency  Currency // of the order; the answer's remaining amount is read in it
 	Body      []byte
 	ExpiresAt time.Time // of the token, in whole seconds
-	token     Secret
+	ticket    *ticket
 }
 
-func (p Prepared) BodySHA256() string  { return sum(p.Body) }
-func (p Prepared) TokenSHA256() string { return sum([]byte(p.token)) }
+func (p Prepared) BodySHA256() string { return sum(p.Body) }
+
+// TokenSHA256 is "" where Prepare did not make p.
+func (p Prepared) TokenSHA256() string {
+	if p.ticket == nil {
+		return ""
+	}
+	return sum([]byte(p.ticket.token))
+}
 
 func sum(b []byte) string {
 	h := sha256.Sum256(b)

@@ -1,0 +1,177 @@
+package portone
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A pace spaces the calls of one key. In any second, and at every start, no more than
+// rate + burst pass.
+//
+// Waiters queue at a turnstile, and only the one in it looks at the limiter, and
+// takes from it at the moment of passing. Were each to reserve its place on arrival,
+// as rate.Limiter.Wait does, a process that was stalled for a second would wake up to a
+// second's worth of expired reservations and send them all at once.
+type pace struct {
+	turn    chan struct{}
+	limiter *rate.Limiter // in parts of a call
+	rate    float64
+	slack   time.Duration // how late a waiter may pass without wasting any of the rate
+
+	mu    sync.Mutex
+	held  hold
+	until time.Time // nobody passes before
+}
+
+// The limiter counts thousandths of a call, so that it can hold burst and a tenth:
+// the tenth is what a timer that rings late would otherwise waste when burst is 1.
+// With a rate of whole calls it adds none to any second, since a tenth of a call does
+// not pass; with another rate it is left out.
+const (
+	partsOfCall = 1000
+	latePart    = 100
+)
+
+func newPace(r float64, burst int) *pace {
+	parts := burst * partsOfCall
+	if r == math.Trunc(r) {
+		parts += latePart
+	}
+	spare := float64(parts-partsOfCall) / (r * partsOfCall) // seconds
+	return &pace{
+		turn:    make(chan struct{}, 1),
+		limiter: rate.NewLimiter(rate.Limit(r*partsOfCall), parts),
+		rate:    r,
+		slack:   time.Duration(min(spare, 1) * float64(time.Second)),
+	}
+}
+
+// wait returns nil when one call may be sent now. If ctx ends first it takes nothing
+// from the rate and returns ctx's error.
+func (p *pace) wait(ctx context.Context) error {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-p.turn }()
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		d := p.next(time.Now())
+		if d <= 0 {
+			return nil
+		}
+		p.sleep(ctx, d)
+	}
+}
+
+// next takes one call from the limiter, or tells how long there will be none.
+func (p *pace) next(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.until.Sub(now); d > 0 {
+		return d
+	}
+	if p.limiter.AllowN(now, partsOfCall) {
+		return 0
+	}
+	missing := partsOfCall - p.limiter.TokensAt(now)
+	return time.Duration(math.Ceil(missing / (p.rate * partsOfCall) * float64(time.Second)))
+}
+
+// sleep waits for about d, or less; the caller looks again. Timers on Linux ring up to
+// a millisecond late. Where the limiter can't make up for that, the end of the wait is
+// spent asking the clock, and giving way to others in between. A clock that does not
+// move while it is asked is a test's (testing/synctest), which moves only for sleepers.
+func (p *pace) sleep(ctx context.Context, d time.Duration) {
+	const late = 1500 * time.Microsecond
+	if p.slack < late && d <= late {
+		start := time.Now()
+		for i := 0; ; i++ {
+			runtime.Gosched()
+			gone := time.Since(start)
+			if gone >= d {
+				return
+			}
+			if i == 100 && gone == 0 {
+				break
+			}
+		}
+	} else if p.slack < late {
+		d -= late
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// limited notes an answer of 429 that came at now and told how long to wait (0: it
+// did not tell). One answer holds back only its own call, which is its caller's
+// business; three within a second hold all.
+func (p *pace) limited(now time.Time, told time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.held.limited(now, told); d > 0 {
+		if until := now.Add(d); until.After(p.until) {
+			p.until = until
+		}
+	}
+}
+
+// defaultHold is how long all calls are held when no answer told.
+const defaultHold = time.Second
+
+// A hold remembers the last answers of 429.
+type hold struct {
+	at   [3]time.Time // oldest first
+	told [3]time.Duration
+}
+
+// limited adds one, and tells how long all calls have to wait from now on: 0 unless
+// this is the third within a second, else the longest that any of the three told.
+func (h *hold) limited(now time.Time, told time.Duration) time.Duration {
+	h.at = [3]time.Time{h.at[1], h.at[2], now}
+	h.told = [3]time.Duration{h.told[1], h.told[2], told}
+	if h.at[0].IsZero() || now.Sub(h.at[0]) > time.Second {
+		return 0
+	}
+	if d := max(h.told[0], h.told[1], h.told[2]); d > 0 {
+		return d
+	}
+	return defaultHold
+}
+
+// maxRetryAfter is the longest that we let PortOne make us wait at a time. After it
+// we ask again.
+const maxRetryAfter = time.Minute
+
+// retryAfter reads a Retry-After header: whole seconds, or an HTTP date. One that is
+// negative, past, or neither, tells nothing: 0.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	s := strings.TrimSpace(h.Get("Retry-After"))
+	if digits(s) {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(n) * time.Second
+	}
+	t, err := http.ParseTime(s)
+	if err != nil {
+		return 0
+	}
+	return min(max(t.Sub(now), 0), maxRetryAfter)
+}
