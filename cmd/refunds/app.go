@@ -40,7 +40,7 @@ func (a *app) openLedger(ctx context.Context, c config) (*ledger.DB, error) {
 	if err := c.home(); err != nil {
 		return nil, err
 	}
-	db, err := ledger.Open(ctx, c.Database)
+	db, err := ledger.Open(ctx, c.Database, ledger.Options{})
 	if err != nil {
 		return nil, err
 	}

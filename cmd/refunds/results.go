@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"refunds/bulk"
+)
+
+// results keeps the results and rejects files of a batch.
+type results struct {
+	r             *room
+	file          *bulk.File
+	path, rejects string
+	rejected      int
+}
+
+// newResults finds a folder that can be written: the input's, or the one named, else our own.
+func newResults(r *room, file *bulk.File, input, named string) (*results, error) {
+	o := &results{r: r, file: file}
+	o.path, o.rejects = bulk.ResultsPaths(input, named)
+	probe, err := os.CreateTemp(filepath.Dir(o.path), ".refunds-*")
+	if err == nil {
+		return o, errors.Join(probe.Close(), os.Remove(probe.Name()))
+	}
+	if named != "" {
+		return nil, fmt.Errorf("the results can't be written: %w; name another file with --results", err)
+	}
+	own := filepath.Join(r.Home, "results")
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return nil, err
+	}
+	o.path, o.rejects = filepath.Join(own, filepath.Base(o.path)), filepath.Join(own, filepath.Base(o.rejects))
+	return o, nil
+}
+
+// write writes both files as the ledger has the rows now.
+func (o *results) write(ctx context.Context) ([]bulk.Result, error) {
+	rows, err := o.r.db.Results(ctx, o.file.ID)
+	if err != nil {
+		return nil, err
+	}
+	o.rejected, err = bulk.WriteResults(o.path, o.rejects, o.file, rows)
+	if err != nil {
+		return rows, fmt.Errorf("write the results: %w; the ledger has them all, the same command writes them again", err)
+	}
+	return rows, nil
+}
+
+// keep writes the files every few seconds until ctx ends. A failure only warns: the last
+// writing, at the end of the run, is the one that counts.
+func (o *results) keep(ctx context.Context, a *app) {
+	tick := time.NewTicker(3 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := o.write(ctx); err != nil && ctx.Err() == nil {
+			a.log.Warn("results file not written yet", "error", err)
+		}
+	}
+}
+
+// summary is one line for each status: how many rows, and how much money.
+func summary(file *bulk.File, rows []bulk.Result) string {
+	amounts := map[int]bulk.Row{}
+	for _, r := range file.Rows {
+		amounts[r.N] = r
+	}
+	var b strings.Builder
+	for _, s := range []bulk.State{bulk.Issued, bulk.Pending, bulk.Skipped, bulk.Refused, bulk.Failed, bulk.Held, bulk.Quarantined,
+		bulk.Cancelled, bulk.Planned, bulk.Sending, bulk.Unknown} {
+		n, sums := 0, bulk.Sums{}
+		for _, r := range rows {
+			if r.Status == s {
+				n++
+				sums.Add(amounts[r.N].Amount)
+			}
+		}
+		if n > 0 {
+			fmt.Fprintf(&b, "  %-12s %6d  %s\n", s, n, totals(sums.Sorted()))
+		}
+	}
+	if n := len(file.TurnedDown); n > 0 {
+		fmt.Fprintf(&b, "  %-12s %6d\n", "turned down", n)
+	}
+	return b.String()
+}
