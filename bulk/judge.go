@@ -1,0 +1,326 @@
+package bulk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A judge holds each row to the rules, and remembers what only several rows show.
+type judge struct {
+	lay      *layout
+	faults   faultList
+	warnings faultList
+	unusable bool
+	n        int // rows so far
+
+	notUTF8  int        // rows with such bytes
+	ids      []idColumn // for each column of the file
+	lastLine int
+}
+
+// idColumn is what is remembered of a column of ids.
+type idColumn struct {
+	lengths   map[int]int // of digits-only values: length → line of the first
+	cardCount int
+	cardFirst Fault
+	odd       int // values that a spreadsheet seems to have changed
+	oddFirst  Fault
+}
+
+func (j *judge) fileFault(f Fault) {
+	j.unusable = true
+	j.faults.add(f)
+}
+
+// emptyRow: nothing but empty cells, as Excel leaves below a table. It is no row.
+func (j *judge) emptyRow(rec *record) bool {
+	if rec.fault != "" || slices.ContainsFunc(rec.cells, func(c string) bool { return strings.Trim(c, " ") != "" }) {
+		return false
+	}
+	j.warnings.add(Fault{Code: CodeLook, Line: rec.line, Message: "all cells of the row are empty; it is left out"})
+	return true
+}
+
+// row judges a row. It takes the defusing ' off its cells. nil: the row is good.
+func (j *judge) row(rec *record) (faults []Fault) {
+	j.lastLine = rec.line
+	for i, c := range rec.cells {
+		if c != "" && c[0] == '\'' {
+			rec.cells[i] = undefuse(c)
+		}
+	}
+	fault := func(f Fault) {
+		if j.faults.add(f) || faults == nil {
+			faults = append(faults, f)
+		}
+	}
+	if rec.bad >= 0 {
+		j.badBytes(rec, fault)
+	}
+	if f, ok := j.wholeRow(rec); ok {
+		fault(f)
+		return faults
+	}
+	for i, v := range rec.cells {
+		if m := j.cell(rec, i, v); m != "" {
+			fault(Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: shownCell(v), Message: m})
+		}
+	}
+	if m := j.oneOf(rec.cells); m != "" {
+		fault(Fault{Code: CodeCell, Line: rec.line, Column: j.lay.table.OneOf[0], Message: m})
+	}
+	return faults
+}
+
+// shownCell hides the whole of a cell with a card number in it.
+func shownCell(v string) string {
+	if cards(v) != nil {
+		return "[hidden]"
+	}
+	return show(v)
+}
+
+// badBytes tells of the first bytes that are not UTF-8 as a fault of the file, and only
+// counts later ones: their cure is the same.
+func (j *judge) badBytes(rec *record, fault func(Fault)) {
+	j.notUTF8++
+	f := Fault{Code: CodeFile, Line: rec.line, Message: "the row has bytes that are not UTF-8"}
+	if i := badByte(rec.raw); j.notUTF8 == 1 && i >= 0 {
+		f.Message = notUTF8(rec.raw[i], rec.bad)
+	}
+	for i, c := range rec.cells {
+		if badByte([]byte(c)) >= 0 {
+			f.Column, f.Cell, f.Value, f.Line = j.lay.column(i), cellName(i, rec.sheet), show(c), rec.lineOf(i)
+			break
+		}
+	}
+	j.unusable = true
+	fault(f)
+}
+
+// wholeRow finds what makes a line no row at all, or one whose cells can't be told apart.
+func (j *judge) wholeRow(rec *record) (Fault, bool) {
+	f := Fault{Code: CodeRow, Line: rec.line}
+	width, cells := len(j.lay.written), rec.cells
+	if rec.fault != "" {
+		f.Message = rec.fault
+		if rec.open {
+			f.Code, j.unusable = CodeFile, true
+		}
+		if rec.raw != nil {
+			f.Value = show(strings.TrimSpace(string(rec.raw)))
+		}
+		return f, true
+	}
+	filled := 0
+	for _, c := range cells {
+		if c != "" {
+			filled++
+		}
+	}
+	switch {
+	case strings.HasPrefix(cells[0], "#") && (len(cells) != width || filled == 1):
+		f.Code, f.Value, f.Message = CodeNotRow, show(cells[0]), "is a comment; delete the line"
+	case j.isTotals(cells):
+		f.Code, f.Message = CodeNotRow, "the row looks like a total, not like a refund; delete it (totals can be checked with --total)"
+	case j.isHeader(cells):
+		f.Code, f.Message = CodeNotRow, "the header stands here again, as if files had been joined; delete the line"
+	case len(cells) < width:
+		f.Message = fmt.Sprintf("the row has %s, but the header has %d; add what is missing", count(len(cells), "cell"), width)
+	case len(cells) > width && strings.Join(cells[width:], "") == "":
+		f.Message = fmt.Sprintf("the row has %d cells, but the header has %d; delete the empty cells at its end", len(cells), width)
+	case len(cells) > width:
+		f.Message = fmt.Sprintf("the row has %d cells, but the header has %d; if a text has the delimiter in it, put the text in double quotes", len(cells), width)
+	default:
+		return f, false
+	}
+	if f.Value != "" {
+		f.Cell = cellName(0, rec.sheet)
+	}
+	return f, true
+}
+
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+var totalWords = []string{"total", "totals", "subtotal", "grand total", "sub total", "sum", "합계", "총계", "소계", "총합계", "합", "총액",
+	"合計", "小計", "総計", "合计", "总计", "小计", "tổng", "tổng cộng", "cộng", "รวม", "รวมทั้งสิ้น", "ยอดรวม", "gesamt", "summe", "somme"}
+
+func isTotalWord(v string) bool {
+	return len(v) < 40 && v != "" && slices.Contains(totalWords, strings.ToLower(strings.Trim(v, " :")))
+}
+
+// isTotals: a word for a total stands where the order should, or anywhere in a row
+// without an order, or the row has nothing but an amount and perhaps a currency.
+func (j *judge) isTotals(cells []string) bool {
+	if len(cells) != len(j.lay.written) {
+		return isTotalWord(cells[0])
+	}
+	others, amount, word := false, false, false
+	for i, v := range cells {
+		c := j.lay.declared(i)
+		switch {
+		case v == "":
+		case c.Order && !isTotalWord(v):
+			return false
+		case isTotalWord(v):
+			word = true
+		case c.Amount:
+			amount = true
+		case c.Name != "currency":
+			others = true
+		}
+	}
+	return word || amount && !others
+}
+
+func (j *judge) isHeader(cells []string) bool {
+	known := 0
+	for i, c := range cells {
+		if i < len(j.lay.of) && c != "" && j.lay.of[i] >= 0 && fold(c) == fold(j.lay.written[i]) {
+			known++
+		}
+	}
+	return known > 1 && known*2 > len(cells)
+}
+
+// column is our name of a column of the file, or its own.
+func (l *layout) column(i int) string {
+	switch {
+	case i >= len(l.names):
+		return ""
+	case l.names[i] != "":
+		return l.names[i]
+	}
+	return l.written[i]
+}
+
+var noColumn Column
+
+func (l *layout) declared(i int) *Column {
+	if l.of[i] < 0 {
+		return &noColumn
+	}
+	return &l.table.Columns[l.of[i]]
+}
+
+// cell judges the cell at place i of the row; "" is right.
+func (j *judge) cell(rec *record, i int, v string) string {
+	c := j.lay.declared(i)
+	if v == "" {
+		if c.Required {
+			return "the cell is empty; fill it in"
+		}
+		return ""
+	}
+	if !rec.plain {
+		if badByte([]byte(v)) >= 0 {
+			return "" // has been said
+		}
+		if m := badCharacter(v); m != "" {
+			return m
+		}
+	}
+	if outerSpace(v) {
+		return "has a space before or after it; remove it"
+	}
+	if c.ID {
+		j.look(rec, i, v)
+	}
+	switch {
+	case c.Amount:
+		return judgeAmount(v, j.lay.currencyOf(rec.cells))
+	case c.Rule != nil:
+		return c.Rule(v)
+	}
+	return ""
+}
+
+func (j *judge) oneOf(cells []string) string {
+	for _, at := range j.lay.oneOf {
+		if cells[at] != "" {
+			return ""
+		}
+	}
+	if len(j.lay.oneOf) == 0 {
+		return "" // nothing is asked for, or it is the header's fault
+	}
+	return "the row names no order; fill in " + strings.Join(j.lay.table.OneOf, " or ")
+}
+
+// look remembers what is odd about an id without being a fault.
+func (j *judge) look(rec *record, i int, v string) {
+	if j.ids == nil {
+		j.ids = make([]idColumn, len(j.lay.written))
+	}
+	id := &j.ids[i]
+	at := func() Fault {
+		return Fault{Code: CodeLook, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: show(v)}
+	}
+	if cards(v) != nil {
+		if id.cardCount++; id.cardCount == 1 {
+			id.cardFirst = at()
+		}
+	}
+	digits := strings.Trim(v, "0123456789") == ""
+	if digits && id.lengths[len(v)] == 0 {
+		if id.lengths == nil {
+			id.lengths = map[int]int{}
+		}
+		id.lengths[len(v)] = rec.lineOf(i)
+	}
+	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || !digits && scientificForm.MatchString(v) {
+		if id.odd++; id.odd == 1 {
+			id.oddFirst = at()
+		}
+	}
+}
+
+// atEnd finds what only the whole file shows.
+func (j *judge) atEnd(src *source) {
+	if j.n == 0 && !j.unusable {
+		j.fileFault(Fault{Code: CodeFile, Message: "the file has a header and no rows; was it exported whole?"})
+	}
+	for i, id := range j.ids {
+		column := j.lay.column(i)
+		if id.cardCount > 0 {
+			id.cardFirst.Message = "looks like a payment card number" + others(id.cardCount) + "; make sure that it is none"
+			j.warnings.add(id.cardFirst)
+		}
+		if id.odd > 0 {
+			id.oddFirst.Message = "looks like a number that a spreadsheet changed" + others(id.odd) + "; compare it with the original"
+			j.warnings.add(id.oddFirst)
+		}
+		if len(id.lengths) > 1 {
+			var lengths, lines []string
+			for n, line := range id.lengths {
+				lengths = append(lengths, fmt.Sprintf("%03d digits (line %d)", n, line))
+			}
+			slices.Sort(lengths)
+			for _, l := range lengths {
+				lines = append(lines, strings.TrimLeft(l, "0"))
+			}
+			j.warnings.add(Fault{Code: CodeLook, Line: j.lay.line, Column: column,
+				Message: "has numbers of differing length: " + strings.Join(lines, ", ") + "; were leading zeros lost?"})
+		}
+	}
+	if last := len(j.lay.written) - 1; j.n > 0 && src.open && (j.lay.declared(last).Amount || j.lay.declared(last).ID) {
+		j.warnings.add(Fault{Code: CodeLook, Line: j.lastLine, Column: j.lay.column(last),
+			Message: "is the last of a file without a newline at its end, as in a file that was cut off; compare it with the original, or give control totals"})
+	}
+	if j.notUTF8 > 1 {
+		j.warnings.add(Fault{Code: CodeLook, Message: fmt.Sprintf("%d rows have bytes that are not UTF-8", j.notUTF8)})
+	}
+}
+
+func others(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (and so do %d others)", n-1)
+}
