@@ -260,3 +260,23 @@ func TestSharesAreSeeded(t *testing.T) {
 		}
 	}
 }
+
+// What a test that counts requests must know of net/http itself: on a connection
+// that was used before, a read that was dropped is repeated, a POST is not.
+func TestDroppedKeptAliveConnection(t *testing.T) {
+	worlds(t, portonetest.Config{Script: portonetest.MustParse("get nth=2 drop, get nth=5 reset, post nth=2 drop-after, post nth=4 reset-before")}, func(t *testing.T, p *peer) {
+		for range 4 {
+			p.get("VND1").listing(t)
+		}
+		if n := p.s.Gets("VND1"); n != 6 {
+			t.Errorf("%d GETs came for 4, of which two were broken once", n)
+		}
+		var got []int
+		for range 5 {
+			got = append(got, p.post("VND1", "1", "r").status)
+		}
+		if fmt.Sprint(got) != "[200 0 200 0 200]" || p.s.Posts("VND1") != 5 || len(p.s.Made("")) != 4 {
+			t.Errorf("%v, %d POSTs came, %d refunds made", got, p.s.Posts("VND1"), len(p.s.Made("")))
+		}
+	})
+}

@@ -45,6 +45,19 @@ func TestScriptReadsBackAsItIsWritten(t *testing.T) {
 	}
 }
 
+func TestBadDayIsReadable(t *testing.T) {
+	s := portonetest.MustParse(portonetest.BadDay)
+	var post portonetest.Share
+	for _, f := range s.Faults {
+		if f.Route == portonetest.RoutePost {
+			post += f.Share
+		}
+	}
+	if post != 2800 || len(s.Quirks) != 2 {
+		t.Errorf("%d of 10,000 POSTs fail, with %d quirks", post, len(s.Quirks))
+	}
+}
+
 func TestScriptErrorsSayWhereAndWhatIsExpected(t *testing.T) {
 	tests := []struct {
 		text         string
