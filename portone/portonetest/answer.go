@@ -2,7 +2,6 @@ package portonetest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -124,11 +123,18 @@ func (s *Server) retryAfter(v string) string {
 	return v
 }
 
-// write sends a. It returns the status that went out in a whole answer, else 0.
-func (s *Server) write(w http.ResponseWriter, a answer) int {
+// wholeStatus is the status of an answer that goes out whole, else 0.
+func (a answer) wholeStatus() int {
 	if a.drop || a.reset || a.cut != "" {
-		s.breakOff(w, a)
 		return 0
+	}
+	return a.status
+}
+
+func (s *Server) write(w http.ResponseWriter, a answer) {
+	if a.wholeStatus() == 0 {
+		s.breakOff(w, a)
+		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", a.contentType())
@@ -146,7 +152,6 @@ func (s *Server) write(w http.ResponseWriter, a answer) int {
 	if !bodiless {
 		_, _ = w.Write(a.body) // it fails where the sender is gone, which is the sender's right
 	}
-	return a.status
 }
 
 func (a answer) contentType() string {
@@ -169,7 +174,7 @@ func (s *Server) breakOff(w http.ResponseWriter, a answer) {
 	}
 	if a.cut != "" {
 		_ = conn.SetWriteDeadline(time.Now().Add(s.cfg.MaxHang)) // a sender that does not read holds up nobody
-		_, _ = net.Conn(conn).Write(a.partial())
+		_, _ = conn.Write(a.partial())
 	}
 }
 

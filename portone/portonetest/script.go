@@ -14,6 +14,23 @@ type Script struct {
 	Quirks []Quirk
 }
 
+// BadDay is a script with every way of losing a refund's answer, at rates far above
+// any that a gateway would survive. For proofs, and for trying the program by hand.
+const BadDay = `
+post 10% 429 retry-after=1
+post 2% 500-before
+post 2% drop-before
+post 5% 500-after
+post 4% timeout-after
+post 1% cut, post 0.5% cut-chunked, post 0.5% cut-close
+post 2% reset-after
+post 1% html-after
+get 2% 503
+get 2% 429
+lag 10% 300ms
+empty-ids 20%
+`
+
 // A Share is a part of 10,000. 0 stands for no share: always.
 type Share int
 

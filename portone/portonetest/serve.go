@@ -3,7 +3,6 @@ package portonetest
 import (
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -42,12 +41,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.wait(s.cfg.Delay, nil) {
 		a = s.answer(c, fault)
 	}
-	status := s.write(w, a)
-	took := time.Since(start)
+	s.finish(c, a, time.Since(start)) // first, so that whoever has the answer finds it in the truth
+	s.write(w, a)
+}
+
+func (s *Server) finish(c *call, a answer, took time.Duration) {
+	status := a.wholeStatus()
 	s.truth.end(c.Request, status, took)
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("route", string(c.Route)),
-		slog.String("order_ref", c.OrderRef), slog.Int("nth", c.Nth), slog.String("fault", c.Fault),
-		slog.Int("http_status", status), slog.String("code", c.Code), slog.Int("refund", c.Refund), slog.Duration("took", took))
+	s.log.Debug("request", "route", c.Route, "order_ref", c.OrderRef, "nth", c.Nth, "fault", c.Fault,
+		"http_status", status, "code", c.Code, "refund", c.Refund, "took", took)
 }
 
 // receive reads a request to its end and writes it down.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -101,7 +99,7 @@ func New(cfg Config) *Server {
 	s.http = &http.Server{
 		Handler:   http.HandlerFunc(s.serve),
 		ConnState: s.connState,
-		ErrorLog:  log.New(io.Discard, "", 0), // it complains of the very faults that are made here
+		ErrorLog:  slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug), // mostly of the very faults that are made here
 	}
 	return s
 }

@@ -18,8 +18,8 @@ type Truth struct {
 	Refunds  []Refund  `json:"refunds"`  // in the order in which they were made
 }
 
-// A Request is one that came, whatever became of it. One that is still at work
-// has no Status yet.
+// A Request is one that came, whatever became of it. One that is still at work has
+// neither Status nor Took yet. Whoever has read an answer finds it in the truth.
 type Request struct {
 	N        int       `json:"n"` // 1 is the first that came
 	At       time.Time `json:"at"`
@@ -32,9 +32,9 @@ type Request struct {
 	TokenExp time.Time `json:"token_exp,omitzero"`
 	Fault    string    `json:"fault,omitempty"`       // the action of the script, as it is written there
 	Status   int       `json:"http_status,omitempty"` // of the answer, 0 when none went out, also when it was cut
-	Code     string    `json:"code,omitempty"`        // PortOne's own, of an answer without a fault
+	Code     string    `json:"code,omitempty"`        // why it was refused when it was carried out, also where a fault hides it
 	Refund   int       `json:"refund,omitempty"`      // Seq of the refund that was made, 0: none
-	Took     Duration  `json:"took,omitempty"`
+	Took     Duration  `json:"took,omitempty"`        // from its coming to its answer's going out
 }
 
 // A Duration is written as in "1.5s".
