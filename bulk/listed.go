@@ -35,15 +35,15 @@ func Identity(list portone.RefundList, i int, marker string) string {
 	}
 	n := 1
 	for _, other := range list.Refunds[:i] {
-		if content(other) == content(r) {
+		if listedContent(other) == listedContent(r) {
 			n++
 		}
 	}
-	return fmt.Sprintf("content:%s#%d", content(r), n)
+	return fmt.Sprintf("content:%s#%d", listedContent(r), n)
 }
 
-// content is all of a listed refund that does not change when its status does.
-func content(r portone.Refund) string {
+// listedContent is all of a listed refund that does not change when its status does.
+func listedContent(r portone.Refund) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
 }
 
@@ -65,11 +65,11 @@ func (b BoundRefund) is(r portone.Refund) bool {
 func news(baseline, list portone.RefundList) []int {
 	had := map[string]int{}
 	for _, r := range baseline.Refunds {
-		had[content(r)]++
+		had[listedContent(r)]++
 	}
 	var found []int
 	for i, r := range list.Refunds {
-		if had[content(r)]--; had[content(r)] < 0 {
+		if had[listedContent(r)]--; had[listedContent(r)] < 0 {
 			found = append(found, i)
 		}
 	}

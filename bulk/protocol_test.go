@@ -16,7 +16,7 @@ var (
 
 const (
 	ours   = "AAAAAAAAAAAAAAAAAAAA"
-	others = "BBBBBBBBBBBBBBBBBBBB"
+	theirs = "BBBBBBBBBBBBBBBBBBBB"
 )
 
 func vnd(n int64) portone.Money { return portone.Money{Minor: n, Currency: "VND"} }
@@ -76,7 +76,7 @@ func TestNext(t *testing.T) {
 		{"quarantined, not due", order(row(300)), open(AttemptQuarantined, time.Hour), StepHeld},
 		{"quarantined, not due, no rows", order(), open(AttemptQuarantined, time.Hour), StepDone},
 		{"quarantined, due", order(row(300)), open(AttemptQuarantined, 0), StepLook},
-		{"another row is quarantined without an attempt", order(row(300)), func(st *OrderState) { st.Markers[others] = Quarantined }, StepHeld},
+		{"another row is quarantined without an attempt", order(row(300)), func(st *OrderState) { st.Markers[theirs] = Quarantined }, StepHeld},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.with != nil {
@@ -91,7 +91,7 @@ func TestNext(t *testing.T) {
 
 func TestPlanRow(t *testing.T) {
 	no := false
-	bound := BoundRefund{Marker: others, State: Issued, RefundID: "R1", Identity: "ref:R1", Amount: vnd(100), Status: "SUCCESS"}
+	bound := BoundRefund{Marker: theirs, State: Issued, RefundID: "R1", Identity: "ref:R1", Amount: vnd(100), Status: "SUCCESS"}
 	for _, tt := range []struct {
 		name  string
 		row   OpenRow
@@ -120,8 +120,8 @@ func TestPlanRow(t *testing.T) {
 		{"a booked refund is not listed yet", row(300), func(st *OrderState) { st.Bound = []BoundRefund{bound} }, listed(), time.Time{}, "again"},
 		{"… and not within the lag", row(300), func(st *OrderState) { st.Bound = []BoundRefund{bound} }, listed(), t0.Add(-time.Minute), "again"},
 		{"… nor after it", row(300), func(st *OrderState) { st.Bound = []BoundRefund{bound} }, listed(), t0.Add(-10 * time.Minute), "failed list_behind"},
-		{"a booked refund is listed", row(300), func(st *OrderState) { st.Bound = []BoundRefund{bound} }, listed(refund("R1", others+" x", 100, "SUCCESS")), time.Time{}, "send partial"},
-		{"a booked refund without ids is listed by its marker", row(300), func(st *OrderState) { b := bound; b.RefundID = ""; st.Bound = []BoundRefund{b} }, listed(refund("", others+" x", 100, "SUCCESS")), time.Time{}, "send partial"},
+		{"a booked refund is listed", row(300), func(st *OrderState) { st.Bound = []BoundRefund{bound} }, listed(refund("R1", theirs+" x", 100, "SUCCESS")), time.Time{}, "send partial"},
+		{"a booked refund without ids is listed by its marker", row(300), func(st *OrderState) { b := bound; b.RefundID = ""; st.Bound = []BoundRefund{b} }, listed(refund("", theirs+" x", 100, "SUCCESS")), time.Time{}, "send partial"},
 		{"lost history, a refund nobody booked", row(300), func(st *OrderState) { st.Lost = true }, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "quarantined ledger_lost"},
 		{"lost history, another amount", row(300), func(st *OrderState) { st.Lost = true }, listed(refund("P", "", 100, "SUCCESS")), time.Time{}, "send partial"},
 		{"no lost history, the portal refunded as much", row(300), nil, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "send partial"},

@@ -55,7 +55,7 @@ func (a *app) openLedger(ctx context.Context, c config) (*ledger.DB, error) {
 func (a *app) openPortOne(c config) (*portone.Client, error) {
 	return portone.New(portone.Config{
 		BaseURL: c.BaseURL, ClientKey: c.clientKey, SecretKey: c.secretKey, Environment: c.rules.Environment,
-		Rate: c.Rate, Burst: c.Burst, Timeout: c.Timeout, TokenTTL: c.TokenTTL, Log: a.log,
+		Rate: c.Rate, Burst: c.Burst, Concurrency: c.Concurrency, Timeout: c.Timeout, TokenTTL: c.TokenTTL, Log: a.log,
 	})
 }
 

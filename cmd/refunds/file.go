@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -55,38 +53,37 @@ func showFaults(w io.Writer, prefix string, faults []bulk.Fault, count int) {
 func (c *fileArgs) judge(a *app, file *bulk.File) error {
 	showFaults(a.errs, "", file.Faults, file.FaultCount)
 	showFaults(a.errs, "warning: ", file.Warnings, file.WarningCount)
-	control := bulk.Control{Rows: c.Rows, Totals: c.Total}
-	wrong, err := control.Check(file)
-	for _, w := range wrong {
-		fmt.Fprintln(a.errs, w)
+	var control bulk.Control
+	control.Rows = c.Rows
+	for _, t := range c.Total {
+		m, err := bulk.ParseTotal(t)
+		if err != nil {
+			return fmt.Errorf("--total: %w", err)
+		}
+		control.Totals = append(control.Totals, m)
 	}
-	bad := len(file.TurnedDown)
-	switch {
-	case err != nil:
-		return err
+	wrong := control.Check(file)
+	showFaults(a.errs, "", wrong, len(wrong))
+	switch bad := len(file.TurnedDown); {
 	case len(wrong) > 0:
 		return fmt.Errorf("%s: refused: its control totals don't agree; nothing was sent", c.File)
+	case file.Accepted(bulk.Acceptance(c.Accept)):
+		return nil
 	case file.Unusable:
 		return fmt.Errorf("%s: refused; nothing was sent", c.File)
-	case bad > 0 && (c.Accept == "all-or-nothing" || len(file.Rows) == 0):
+	case bad == 0:
+		return fmt.Errorf("%s: refused: it has no rows; nothing was sent", c.File)
+	case len(file.Rows) == 0:
+		return fmt.Errorf("%s: refused: none of its %d rows can be used; nothing was sent", c.File, bad)
+	default:
 		return fmt.Errorf("%s: refused: %d of its %d rows have faults; nothing was sent. Mend them, or take the others with --accept valid-rows", c.File, bad, bad+len(file.Rows))
 	}
-	return nil
 }
 
 // resolveRefs turns the merchant's references into PortOne's: by the ledger's orders, else by
 // asking PortOne. A row whose reference is unknown or ambiguous is turned down.
-func resolveRefs(ctx context.Context, r *room, file *bulk.File) error {
-	want := map[string]bool{}
-	for _, row := range file.Rows {
-		if row.OrderRef == "" {
-			want[row.MerchantOrderRef] = true
-		}
-	}
-	if len(want) == 0 {
-		return nil
-	}
-	refs := slices.Sorted(maps.Keys(want))
+func (c *fileArgs) resolveRefs(ctx context.Context, a *app, r *room, file *bulk.File) error {
+	refs := file.MerchantRefs()
 	known, err := r.db.OrderRefs(ctx, refs)
 	if err != nil {
 		return err
@@ -108,14 +105,18 @@ func resolveRefs(ctx context.Context, r *room, file *bulk.File) error {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return fmt.Errorf("look the merchant's references up at PortOne: %w", err)
+		return fmt.Errorf("look the merchant's references up at PortOne: %w; nothing was sent", err)
 	}
 	for i, ref := range refs {
 		if asked[i] != "" {
 			known[ref] = []string{asked[i]}
 		}
 	}
-	file.Resolve(known)
+	faults := file.Resolve(known)
+	showFaults(a.errs, "", faults, len(faults))
+	if !file.Accepted(bulk.Acceptance(c.Accept)) {
+		return fmt.Errorf("%s: refused: the orders of %d rows are not known; nothing was sent. Mend them, or take the others with --accept valid-rows", c.File, len(faults))
+	}
 	return nil
 }
 

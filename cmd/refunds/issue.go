@@ -70,7 +70,7 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 	if err := c.resolveRefs(ctx, a, r, file); err != nil {
 		return bulk.Batch{}, err
 	}
-	batch := bulk.Batch{ID: file.ID, FileName: filepath.Base(c.File), ReceivedAt: time.Now(), Rows: file.Rows}
+	batch := file.Batch(time.Now())
 	for i := range batch.Rows {
 		batch.Rows[i].Identify(r.rules.Environment, r.clientKey)
 	}
@@ -144,8 +144,8 @@ func (c *issueCmd) issue(ctx context.Context, a *app, r *room, batch bulk.Batch,
 func (c *issueCmd) close(ctx context.Context, a *app, r *room, out *results, rows []bulk.Result, stopped error) error {
 	fmt.Fprint(a.out, summary(out.file, rows))
 	fmt.Fprintln(a.out, "results:", out.path)
-	if out.rejected > 0 {
-		fmt.Fprintf(a.out, "rejects: %s (%d rows; mend them and issue that file)\n", out.rejects, out.rejected)
+	if _, err := os.Stat(out.rejects); err == nil {
+		fmt.Fprintln(a.out, "rejects:", out.rejects, "(mend its rows and issue that file)")
 	}
 	left, look := 0, len(out.file.TurnedDown)
 	for _, row := range rows {

@@ -208,6 +208,23 @@ func judge(t *testing.T, sim *portonetest.Server, results string, byMarker map[s
 		t.Error("nothing was made; this proves nothing")
 	}
 	t.Logf("%v", counts)
+	posts := map[string][]string{}
+	for _, r := range sim.Truth().Requests {
+		if r.Route == portonetest.RoutePost {
+			for m, id := range byMarker {
+				if strings.Contains(r.Body, m) {
+					posts[id] = append(posts[id], fmt.Sprintf("%s/%d", r.Fault, r.Status))
+				}
+			}
+		}
+	}
+	why := map[string]int{}
+	for _, l := range lines[1:] {
+		if l[status] == "quarantined" {
+			why[fmt.Sprint(posts[l[id]], l[column(t, lines[0], "reason_code")])]++
+		}
+	}
+	for k, v := range why { t.Log(k, v) }
 }
 
 func column(t *testing.T, header []string, name string) int {

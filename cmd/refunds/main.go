@@ -35,22 +35,18 @@ func (e exit) Error() string { return e.message }
 type commands struct {
 	settings
 
-	Check     checkCmd     `cmd:"" help:"Read a file of refund instructions and say what is wrong with it. Writes nothing, sends nothing."`
-	Issue     issueCmd     `cmd:"" help:"Issue a file's refunds, at most once each. The same file again goes on where it stopped."`
-	Status    statusCmd    `cmd:"" help:"Show the batches, or the rows of one."`
-	Resolve   resolveCmd   `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists. Sends no refund."`
-	Reconcile reconcileCmd `cmd:"" help:"Compare PortOne's refund lists with the ledger, and write a report. Sends no refund."`
-	Verify    verifyCmd    `cmd:"" help:"Check that a report folder is whole and unchanged. Needs no network and no ledger."`
-	Orders    struct {
+	Check   checkCmd   `cmd:"" help:"Read a file of refund instructions and say what is wrong with it. Writes nothing, sends nothing."`
+	Issue   issueCmd   `cmd:"" help:"Issue a file's refunds, at most once each. The same file again goes on where it stopped."`
+	Status  statusCmd  `cmd:"" help:"Show the batches, or the rows of one."`
+	Resolve resolveCmd `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists. Sends no refund."`
+	Orders  struct {
 		Import ordersImportCmd `cmd:"" help:"Book the orders of a CSV file; again is harmless."`
 	} `cmd:"" help:"The orders that refunds are made of."`
 	Ledger struct {
 		Import ledgerImportCmd `cmd:"" help:"Book refunds made elsewhere from a CSV file; again is harmless."`
 	} `cmd:"" help:"The booked refunds."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or upgrade the ledger's tables (PostgreSQL; SQLite does it by itself)."`
-	Serve    serveCmd    `cmd:"" help:"Stay and do the nightly reconciliation, and settle unknown outcomes through the day."`
 	Simulate simulateCmd `cmd:"" help:"Be a PortOne to try the program with: orders, refund lists, faults."`
-	Demo     demoCmd     `cmd:"" help:"Show the whole flow on made-up data in a minute. Needs nothing, touches nothing of yours."`
 }
 
 const description = `Issues refunds from CSV files to PortOne, at most once each, and reconciles PortOne's refund lists with a ledger database.

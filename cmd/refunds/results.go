@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"refunds/bulk"
+	"refunds/portone"
 )
 
 // results keeps the results and rejects files of a batch.
@@ -17,7 +20,6 @@ type results struct {
 	r             *room
 	file          *bulk.File
 	path, rejects string
-	rejected      int
 }
 
 // newResults finds a folder that can be written: the input's, or the one named, else our own.
@@ -45,9 +47,9 @@ func (o *results) write(ctx context.Context) ([]bulk.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.rejected, err = bulk.WriteResults(o.path, o.rejects, o.file, rows)
+	err = errors.Join(bulk.WriteResults(o.path, o.file, rows), bulk.WriteRejects(o.rejects, o.file, rows))
 	if err != nil {
-		return rows, fmt.Errorf("write the results: %w; the ledger has them all, the same command writes them again", err)
+		return rows, fmt.Errorf("%w; the ledger has them all, the same command writes them again", err)
 	}
 	return rows, nil
 }
@@ -78,15 +80,18 @@ func summary(file *bulk.File, rows []bulk.Result) string {
 	var b strings.Builder
 	for _, s := range []bulk.State{bulk.Issued, bulk.Pending, bulk.Skipped, bulk.Refused, bulk.Failed, bulk.Held, bulk.Quarantined,
 		bulk.Cancelled, bulk.Planned, bulk.Sending, bulk.Unknown} {
-		n, sums := 0, bulk.Sums{}
+		n, sums := 0, map[portone.Currency]portone.Money{}
 		for _, r := range rows {
 			if r.Status == s {
 				n++
-				sums.Add(amounts[r.N].Amount)
+				m := amounts[r.N].Amount
+				sums[m.Currency] = m.Add(portone.Money{Minor: sums[m.Currency].Minor, Currency: m.Currency})
 			}
 		}
 		if n > 0 {
-			fmt.Fprintf(&b, "  %-12s %6d  %s\n", s, n, totals(sums.Sorted()))
+			fmt.Fprintf(&b, "  %-12s %6d  %s\n", s, n, totals(slices.SortedFunc(maps.Values(sums), func(x, y portone.Money) int {
+				return strings.Compare(string(x.Currency), string(y.Currency))
+			})))
 		}
 	}
 	if n := len(file.TurnedDown); n > 0 {

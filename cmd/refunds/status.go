@@ -45,13 +45,13 @@ func (c *statusCmd) Run(ctx context.Context, a *app) (err error) {
 	if c.Batch == "" {
 		t.AppendHeader(table.Row{"batch", "file", "received", "rows", "status", "count", "money"})
 		for _, b := range batches {
-			for i, s := range b.Sums {
+			for i, s := range b.Totals {
 				states = append(states, s.Status)
 				head := table.Row{"", "", "", ""}
 				if i == 0 {
 					head = table.Row{bulk.ShortID(b.ID), b.FileName, b.ReceivedAt.In(cfg.zone).Format("2006-01-02 15:04"), b.Rows}
 				}
-				t.AppendRow(append(head, s.Status, s.Rows, fmt.Sprintf("%s %s", s.Money.Currency, grouped(s.Money.String()))))
+				t.AppendRow(append(head, s.Status, s.Rows, fmt.Sprintf("%s %s", s.Amount.Currency, grouped(s.Amount.String()))))
 			}
 		}
 		t.Render()

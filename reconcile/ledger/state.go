@@ -51,6 +51,17 @@ func (t tx) orderState(ctx context.Context, s *bulk.OrderState, orderRef, batchI
 		GROUP BY i.marker ORDER BY i.batch_n`, orderRef); err != nil {
 		return err
 	}
+	var all []struct {
+		Marker string     `db:"marker"`
+		State  bulk.State `db:"state"`
+	}
+	if err := t.all(ctx, &all, `SELECT marker, state FROM instructions WHERE order_ref = ?`, orderRef); err != nil {
+		return err
+	}
+	s.Markers = make(map[string]bulk.State, len(all))
+	for _, i := range all {
+		s.Markers[i.Marker] = i.State
+	}
 	for _, r := range rows {
 		row := r.row()
 		switch {
@@ -104,12 +115,11 @@ func (d *DB) Unsettled(ctx context.Context, due time.Time) ([]string, error) {
 	return refs, nil
 }
 
-// Hold sets the batch's planned rows on orders with a quarantined attempt to held, and
-// its held rows on orders without one back to planned. n is how many became held.
+// Hold implements bulk.Ledger.
 func (d *DB) Hold(ctx context.Context, batchID string, now time.Time) (n int, err error) {
 	err = d.write(ctx, func(t tx) error {
 		n = 0
-		const quarantined = `EXISTS (SELECT 1 FROM attempts a WHERE a.order_ref = instructions.order_ref AND a.state = 'quarantined')`
+		const quarantined = `EXISTS (SELECT 1 FROM instructions q WHERE q.order_ref = instructions.order_ref AND q.state = 'quarantined')`
 		var became []bulk.State
 		if err := t.all(ctx, &became, `UPDATE instructions SET
 				settled_at = CASE WHEN state = 'planned' THEN ? WHEN false THEN settled_at END, -- the second gives ? its type
@@ -133,4 +143,33 @@ func (d *DB) Hold(ctx context.Context, batchID string, now time.Time) (n int, er
 		return 0, fmt.Errorf("hold rows of batch %s: %w", bulk.ShortID(batchID), err)
 	}
 	return n, nil
+}
+
+// MissingAttempts implements bulk.Ledger.
+func (d *DB) MissingAttempts(ctx context.Context, ids []string) ([]string, error) {
+	var missing []string
+	err := d.read(ctx, func(t tx) error {
+		missing = nil
+		for part := range chunks(ids) {
+			var found []string
+			list, args := in(part)
+			if err := t.all(ctx, &found, `SELECT id FROM attempts WHERE id IN `+list, args...); err != nil {
+				return err
+			}
+			has := make(map[string]bool, len(found))
+			for _, id := range found {
+				has[id] = true
+			}
+			for _, id := range part {
+				if !has[id] {
+					missing = append(missing, id)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for lost attempts: %w", err)
+	}
+	return missing, nil
 }
