@@ -63,7 +63,7 @@ func (c *Client) sign(now time.Time) (Secret, time.Time, error) {
 		Subject:   c.cfg.ClientKey,
 		IssuedAt:  jwt.NewNumericDate(issued),
 		ExpiresAt: jwt.NewNumericDate(expires),
-	}).SignedString([]byte(c.cfg.SecretKey))
+	}).SignedString([]byte(c.secret()))
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("sign a token: %w", err)
 	}

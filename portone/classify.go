@@ -1,6 +1,7 @@
 package portone
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -86,8 +87,11 @@ func Classify(httpStatus int, body []byte, c Currency) Answer {
 	}
 	said := parseComplaint(body)
 	a.Code, a.Reason = said.code, said.reason
-	if said.message != "" {
+	switch {
+	case said.message != "":
 		a.Message = said.message
+	case a.Message == "":
+		a.Message = fmt.Sprintf("HTTP %d without a message of PortOne's", httpStatus)
 	}
 	switch said.meaning(httpStatus) {
 	case refusal, unknownOrder:

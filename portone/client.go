@@ -36,10 +36,11 @@ type Config struct {
 
 // A Client speaks with PortOne. It is safe for use by several goroutines.
 type Client struct {
-	cfg  *Config // by reference: fmt does not follow it to the secret
-	base *url.URL
-	http *http.Transport
-	pace *pace
+	cfg    Config        // without SecretKey
+	secret func() Secret // into which no printing of a Client can look
+	base   *url.URL
+	http   *http.Transport
+	pace   *pace
 }
 
 // The kinds of failure of a read. Test with errors.Is. An ended ctx is none of them.
@@ -56,7 +57,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("PortOne client: %w", err)
 	}
-	return &Client{cfg: &cfg, base: base, http: newTransport(cfg), pace: newPace(cfg.Rate, cfg.Burst)}, nil
+	secret := cfg.SecretKey
+	cfg.SecretKey = ""
+	return &Client{cfg: cfg, secret: func() Secret { return secret }, base: base, http: newTransport(cfg), pace: newPace(cfg.Rate, cfg.Burst)}, nil
 }
 
 // Close closes the connections that no call is using. The Client stays usable.

@@ -13,6 +13,9 @@ type Currency string
 // "VND" (guide), and refuses what ISO 4217 does not list.
 func ParseCurrency(s string) (Currency, error) {
 	c := Currency(strings.ToUpper(s))
+	if len(s) != len(c) { // a letter beyond ASCII that folds into it, such as ſ
+		c = ""
+	}
 	if _, ok := decimals[c]; !ok {
 		return "", fmt.Errorf("%.12q is not an ISO 4217 currency", s)
 	}

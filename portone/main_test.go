@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -58,6 +59,7 @@ func newPeer(t *testing.T, answer func(c net.Conn, r *http.Request, n int) bool)
 	return p
 }
 
+// stop ends the listening, and then each connection.
 func (p *peer) stop() {
 	p.Close()
 	p.mu.Lock()
@@ -66,6 +68,21 @@ func (p *peer) stop() {
 	}
 	p.mu.Unlock()
 	p.wait.Wait()
+}
+
+// drain lets everything arrive that c has sent, and then stops.
+func (p *peer) drain(c *Client) {
+	c.Close()
+	time.Sleep(20 * time.Millisecond) // for what is still to be accepted
+	p.Close()
+	done := make(chan struct{})
+	go func() { p.wait.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
+		p.stop()
+		<-done
+	}
 }
 
 func (p *peer) serve(c net.Conn) {
@@ -152,3 +169,9 @@ func send(t *testing.T, c *Client) Answer {
 const goodList = `{"amountToRefund": 888.88, "refundDetails": [{"refund_id":"r1","psp_refund_id":"p1","amount":111.12,` +
 	`"currency":"thb","refund_status":"SUCCESS","refund_type":"partial","refund_reason":"MARK damaged",` +
 	`"refund_date":"2022-06-30T06:20:41.052983Z"}]}`
+
+var quiet = log.New(io.Discard, "", 0)
+
+func bufioReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

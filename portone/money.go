@@ -93,7 +93,8 @@ func ParseNumber(n json.Number, c Currency) (Money, error) {
 }
 
 // String is the amount as a plain decimal in major units, without the
-// currency: "700000", "111.12", "-0.50". ParseMoney reads it back unless it is negative.
+// currency: "700000", "111.12", "-0.50". ParseMoney reads it back unless it is negative
+// or has more than 15 digits before the point.
 func (m Money) String() string {
 	d, _ := m.Currency.Decimals()
 	minor, sign := m.Minor, ""

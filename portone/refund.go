@@ -95,7 +95,7 @@ func (p Prepared) TokenSHA256() string {
 	if p.ticket == nil {
 		return ""
 	}
-	return sum([]byte(p.ticket.token))
+	return sum([]byte(p.ticket.token()))
 }
 
 func sum(b []byte) string {

@@ -1,9 +1,17 @@
 package portone
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
-// A Secret hides itself wherever a program prints its values.
+// A Secret hides itself wherever a program prints its values. One thing it can't do:
+// fmt does not ask the unexported fields of a struct how they want to be printed, so
+// hold it in an exported one, or in a func.
 type Secret string
+
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
 
 func (Secret) String() string               { return "[secret]" }
 func (Secret) GoString() string             { return "[secret]" }

@@ -12,10 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// A ticket is a token that is good for one Send. Prepared holds it by reference, so that
-// copies share it, and fmt does not follow it to the secret.
+// A ticket is a token that is good for one Send. Copies of a Prepared share it. The
+// token is behind a func, into which no printing of a Prepared can look.
 type ticket struct {
-	token Secret
+	token func() Secret
 	spent atomic.Bool
 }
 
@@ -30,7 +30,7 @@ func (c *Client) Prepare(r RefundRequest, now time.Time) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("prepare a refund of order %.80q: %w", r.OrderRef, err)
 	}
-	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: &ticket{token: token}}, nil
+	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: &ticket{token: func() Secret { return token }}}, nil
 }
 
 // spell writes the six fields, which are all required (guide).
@@ -78,7 +78,7 @@ func encode(v any) ([]byte, error) {
 }
 
 // Send waits for the pace and sends p exactly once. ctx cuts only the wait: what was
-// begun is finished, within Timeout. If less than Timeout is left of the token's life
+// begun is finished, within Timeout. If no more than Timeout is left of the token's life
 // when the turn comes, nothing is sent, so that PortOne gets no request that it could
 // take up after our patience has ended.
 //
@@ -97,14 +97,14 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	if err := c.pace.wait(wait); err != nil {
 		return notSent(err)
 	}
-	if time.Now().After(last) {
+	if !time.Now().Before(last) {
 		return notSent(errStale)
 	}
 	r := c.exchange(context.WithoutCancel(ctx), call{
 		method: http.MethodPost,
 		path:   refundPath(p.OrderRef),
 		body:   p.Body,
-		token:  p.ticket.token,
+		token:  p.ticket.token(),
 	})
 	switch {
 	case !r.written:

@@ -1,0 +1,397 @@
+package portone
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// worst is the largest number of times within any second.
+func worst(at []time.Time) (most int) {
+	slices.SortFunc(at, time.Time.Compare)
+	from := 0
+	for to := range at {
+		for at[to].Sub(at[from]) >= time.Second {
+			from++
+		}
+		most = max(most, to-from+1)
+	}
+	return most
+}
+
+// passes lets workers pass p n times altogether, and tells when.
+func passes(t *testing.T, p *pace, workers, n int) []time.Time {
+	var mu sync.Mutex
+	var at []time.Time
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() {
+			for range n/workers + min(1, max(0, n%workers-w)) {
+				if err := p.wait(t.Context()); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				at = append(at, time.Now())
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	return at
+}
+
+// TestPaceExact: with a clock that is never late, nothing of the rate is wasted and
+// none is added.
+func TestPaceExact(t *testing.T) {
+	for _, tt := range []struct {
+		rate  float64
+		burst int
+	}{{0.5, 1}, {20, 1}, {99.5, 2}, {100, 5}, {333, 1}, {1000, 1}, {5000, 1}, {5000, 50}, {7, 7}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := int(tt.rate*3) + tt.burst + 10
+			at := passes(t, newPace(tt.rate, tt.burst), 16, n)
+			if most, limit := worst(at), int(tt.rate+float64(tt.burst)); most > limit {
+				t.Errorf("rate %v, burst %d: %d passed within a second", tt.rate, tt.burst, most)
+			}
+			took := at[len(at)-1].Sub(at[0]).Seconds()
+			if used := float64(n-tt.burst) / (tt.rate * took); used < 0.995 || len(at) != n {
+				t.Errorf("rate %v, burst %d: %.4f of the rate was used", tt.rate, tt.burst, used)
+			}
+		})
+	}
+}
+
+// TestPaceAfterStall: however long the process stood still while others waited, no
+// more than the burst passes at the moment when it goes on.
+func TestPaceAfterStall(t *testing.T) {
+	p := newPace(50, 3)
+	now := time.Unix(1e9, 0)
+	for _, stall := range []time.Duration{0, time.Second, time.Hour, time.Millisecond} {
+		now = now.Add(stall)
+		passed := 0
+		for p.next(now) == 0 {
+			passed++
+		}
+		if passed > 3 || stall >= time.Second && passed != 3 {
+			t.Errorf("%d passed at once after a stall of %v", passed, stall)
+		}
+		if d := p.next(now); d <= 0 || d > 20*time.Millisecond {
+			t.Errorf("the next has to wait %v after a stall of %v", d, stall)
+		}
+	}
+}
+
+// TestTurnstile: nobody takes from the limiter before the turn comes, so those who
+// queue while the one in front stands still have reserved nothing.
+func TestTurnstile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(50, 3)
+		p.turn <- struct{}{} // whoever has the turn does not move
+		go func() {
+			time.Sleep(time.Second)
+			<-p.turn
+		}()
+		start := time.Now()
+		at := passes(t, p, 64, 200)
+		if most := worst(at); most > 53 {
+			t.Errorf("%d passed within a second", most)
+		}
+		if at[0].Sub(start) != time.Second || at[3].Sub(start) == time.Second {
+			t.Errorf("the first four passed after %v, %v, %v and %v", at[0].Sub(start), at[1].Sub(start), at[2].Sub(start), at[3].Sub(start))
+		}
+	})
+}
+
+// TestPaceReal measures on this machine's clock. The bound on what passes within a
+// second must hold however busy the machine is; how much is wasted depends on it, so the
+// bound on that is wide.
+func TestPaceReal(t *testing.T) {
+	for _, tt := range []struct {
+		rate  float64
+		burst int
+		least float64
+	}{{20, 1, 0.9}, {500, 1, 0.8}, {1000, 10, 0.9}, {5000, 50, 0.8}} {
+		p := newPace(tt.rate, tt.burst)
+		n := max(20, int(tt.rate)) + tt.burst
+		at := passes(t, p, 64, n)
+		took := at[len(at)-1].Sub(at[0]).Seconds()
+		used := float64(n-tt.burst) / (tt.rate * took)
+		t.Logf("rate %v, burst %d: %.4f used, worst second %d", tt.rate, tt.burst, used, worst(at))
+		if used < tt.least {
+			t.Errorf("rate %v, burst %d: only %.4f of the rate was used", tt.rate, tt.burst, used)
+		}
+	}
+}
+
+// sentTimes notes when each request is written on the sender's sockets.
+type sentTimes struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (s *sentTimes) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return wayward(func(c net.Conn, p []byte) (int, error) {
+		s.mu.Lock()
+		s.at = append(s.at, time.Now())
+		s.mu.Unlock()
+		return c.Write(p)
+	}).dial(ctx, network, addr)
+}
+
+// TestPaceOfCalls sends 600 refunds from 64 workers to a server that takes 150 ms for
+// each, at 100 a second with a burst of 5, in real time.
+func TestPaceOfCalls(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, func(c net.Conn, _ *http.Request, _ int) bool {
+		time.Sleep(150 * time.Millisecond)
+		_, err := io.WriteString(c, httpAnswer("200 OK", goodList))
+		return err == nil
+	})
+	var sent sentTimes
+	cfg := testConfig(p.url())
+	cfg.Rate, cfg.Burst, cfg.Dial = 100, 5, sent.dial
+	c := newClient(t, cfg)
+	todo := make(chan int)
+	var workers sync.WaitGroup
+	for range 64 {
+		workers.Go(func() {
+			for i := range todo {
+				if i%2 == 0 {
+					if a := send(t, c); a.Class != Listed {
+						t.Errorf("got %s: %s", a.Class, a.Message)
+					}
+				} else if _, err := c.Refunds(t.Context(), "order1", "THB"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range 600 {
+		todo <- i
+	}
+	close(todo)
+	workers.Wait()
+	took := sent.at[len(sent.at)-1].Sub(sent.at[0]).Seconds()
+	used := 595 / (100 * took)
+	t.Logf("%.4f of the rate was used, %d calls in the worst second", used, worst(sent.at))
+	if len(sent.at) != 600 || used < 0.97 || worst(sent.at) > 105 {
+		t.Errorf("%d calls, %.4f of the rate was used, %d calls in the worst second", len(sent.at), used, worst(sent.at))
+	}
+}
+
+// inProcess is a PortOne behind net.Pipe, for tests whose clock is not real.
+func inProcess(t *testing.T, answer func(c net.Conn, r *http.Request)) Config {
+	var servers sync.WaitGroup
+	cfg := testConfig("http://portone.test")
+	cfg.Dial = func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		servers.Go(func() {
+			defer there.Close()
+			b := bufio.NewReader(there)
+			for {
+				r, err := http.ReadRequest(b)
+				if err != nil {
+					return
+				}
+				io.Copy(io.Discard, r.Body)
+				answer(there, r)
+			}
+		})
+		return here, nil
+	}
+	t.Cleanup(servers.Wait) // after the client's Close, which is registered later
+	return cfg
+}
+
+func TestPaceOfCallsInProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var at []time.Time
+		cfg := inProcess(t, func(c net.Conn, r *http.Request) {
+			mu.Lock()
+			at = append(at, time.Now())
+			mu.Unlock()
+			time.Sleep(150 * time.Millisecond)
+			io.WriteString(c, httpAnswer("200 OK", goodList))
+		})
+		cfg.Rate, cfg.Burst = 100, 5
+		c := newClient(t, cfg)
+		var workers sync.WaitGroup
+		for range 30 {
+			workers.Go(func() {
+				for range 10 {
+					if a := send(t, c); a.Class != Listed {
+						t.Errorf("got %s: %s", a.Class, a.Message)
+					}
+				}
+			})
+		}
+		workers.Wait()
+		took := at[len(at)-1].Sub(at[0]).Seconds()
+		if used := 295 / (100 * took); len(at) != 300 || used < 0.995 || worst(at) > 105 {
+			t.Errorf("%d calls, %.4f of the rate was used, %d calls in the worst second", len(at), used, worst(at))
+		}
+	})
+}
+
+func TestWaitIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPace(1, 1)
+		passes(t, p, 1, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		var wait sync.WaitGroup
+		for range 5 {
+			wait.Go(func() {
+				if err := p.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		wait.Wait()
+		if d := time.Since(start); d != 300*time.Millisecond {
+			t.Errorf("given up after %v", d)
+		}
+		passes(t, p, 1, 1)
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("those who gave up took of the rate: the next passed after %v", d)
+		}
+	})
+}
+
+// TestTokenTooOld: whoever waits for the pace until less than Timeout is left of the
+// token's life sends nothing, and no longer waits either.
+func TestTokenTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		cfg := inProcess(t, func(c net.Conn, r *http.Request) {
+			sent++
+			io.WriteString(c, httpAnswer("200 OK", goodList))
+		})
+		cfg.Rate, cfg.Burst, cfg.Timeout, cfg.TokenTTL = 0.1, 1, 2*time.Second, 5*time.Second
+		c := newClient(t, cfg)
+		if a := send(t, c); a.Class != Listed {
+			t.Fatalf("got %s (%v)", a.Class, a.Err)
+		}
+		start := time.Now()
+		if a := send(t, c); a.Class != NotSent || !errors.Is(a.Err, errStale) {
+			t.Errorf("got %s (%v)", a.Class, a.Err)
+		}
+		if d := time.Since(start); d > 3*time.Second || sent != 1 {
+			t.Errorf("given up after %v, %d sent", d, sent)
+		}
+		time.Sleep(time.Minute)
+		for left, want := range map[time.Duration]Class{2*time.Second + 1: Listed, 2 * time.Second: NotSent} {
+			p, err := c.Prepare(testRefund(), time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(p.ExpiresAt) - left)
+			if a := c.Send(t.Context(), p); a.Class != want {
+				t.Errorf("with %v left: %s (%v)", left, a.Class, a.Err)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestHold(t *testing.T) {
+	const ms = time.Millisecond
+	type limited struct{ at, told time.Duration }
+	for name, tt := range map[string]struct {
+		answers []limited
+		want    time.Duration // after the last
+	}{
+		"one":                         {[]limited{{0, 9 * time.Second}}, 0},
+		"two":                         {[]limited{{0, 9 * time.Second}, {ms, 0}}, 0},
+		"three that tell nothing":     {[]limited{{0, 0}, {ms, 0}, {2 * ms, 0}}, defaultHold},
+		"three, the longest counts":   {[]limited{{0, 9 * time.Second}, {ms, 0}, {2 * ms, 3 * time.Second}}, 9 * time.Second},
+		"three in exactly a second":   {[]limited{{0, 0}, {ms, 0}, {1000 * ms, 0}}, defaultHold},
+		"three in more than a second": {[]limited{{0, 0}, {ms, 0}, {1001 * ms, 0}}, 0},
+		"the last three count":        {[]limited{{0, 0}, {900 * ms, 0}, {1500 * ms, 0}, {1600 * ms, 2 * time.Second}}, 2 * time.Second},
+	} {
+		var h hold
+		var got time.Duration
+		for _, a := range tt.answers {
+			got = h.limited(time.Unix(1e9, 0).Add(a.at), a.told)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// TestHoldsAllCalls: three answers of 429 stop everybody; one stops nobody else.
+func TestHoldsAllCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		cfg := inProcess(t, func(c net.Conn, r *http.Request) {
+			if n++; n <= 3 {
+				io.WriteString(c, httpAnswer("429 Too Many", "", "Retry-After: 5"))
+				return
+			}
+			io.WriteString(c, httpAnswer("200 OK", goodList))
+		})
+		c := newClient(t, cfg)
+		start := time.Now()
+		for i := range 4 {
+			a := send(t, c)
+			want := Limited
+			if i == 3 {
+				want = Listed
+			}
+			if a.Class != want || want == Limited && a.RetryAfter != 5*time.Second {
+				t.Errorf("call %d: %s, Retry-After %v", i+1, a.Class, a.RetryAfter)
+			}
+			held := map[bool]time.Duration{false: 0, true: 5 * time.Second}[i == 3]
+			if d := time.Since(start).Round(time.Millisecond); d != held {
+				t.Errorf("call %d ended after %v, want %v", i+1, d, held)
+			}
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"":                               0,
+		"0":                              0,
+		"7":                              7 * time.Second,
+		" 7 ":                            7 * time.Second,
+		"007":                            7 * time.Second,
+		"60":                             time.Minute,
+		"61":                             maxRetryAfter,
+		"86400":                          maxRetryAfter,
+		"9223372036854775807":            maxRetryAfter,
+		"99999999999999999999999999":     maxRetryAfter,
+		"-1":                             0,
+		"-99999999999999999999999999":    0,
+		"1.5":                            0,
+		"1e3":                            0,
+		"+5":                             0,
+		"5, 10":                          0,
+		"soon":                           0,
+		"\x00":                           0,
+		"Sun, 01 Nov 2026 12:00:10 GMT":  10 * time.Second,
+		"Sunday, 01-Nov-26 12:00:10 GMT": 10 * time.Second,
+		"Sun Nov  1 12:00:10 2026":       10 * time.Second,
+		"Sun, 01 Nov 2026 11:59:00 GMT":  0,
+		"Sun, 01 Nov 2099 12:00:00 GMT":  maxRetryAfter,
+		"Mon, 01 Jan 0001 00:00:00 GMT":  0,
+		"2026-11-01T12:00:10Z":           0,
+	} {
+		h := http.Header{"Retry-After": {text}}
+		if got := retryAfter(h, now); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
