@@ -21,6 +21,7 @@ type PortOne interface {
 	Order(ctx context.Context, orderRef string) (portone.Order, error)
 	Prepare(r portone.RefundRequest, now time.Time) (portone.Prepared, error)
 	Send(ctx context.Context, p portone.Prepared) portone.Answer
+	Ready(ctx context.Context) error // waits while PortOne holds all calls
 }
 
 // An Issuer issues the open rows of a batch, orders side by side, one attempt at a time
@@ -31,9 +32,13 @@ type Issuer struct {
 	Rules       Rules
 	Journal     *Journal
 	Breaker     *Breaker
-	Concurrency int  // orders side by side
-	NoWait      bool // leave unknown outcomes to a later Issue or Resolve
-	Log         *slog.Logger
+	Concurrency int // orders side by side
+	// Ahead is how many attempts may be durable and wait for their turn of the pace at a
+	// time. Each is a row that a kill leaves for a person, so they are few: as many as the
+	// pace uses up while one is made durable.
+	Ahead  int
+	NoWait bool // leave unknown outcomes to a later Issue or Resolve
+	Log    *slog.Logger
 	// Observe is told of each settlement as it is recorded; from several goroutines.
 	Observe func(Settlement)
 	// Paused is told why sending pauses, and "" when it goes on. Nil: nobody listens.
@@ -43,6 +48,8 @@ type Issuer struct {
 	behind  map[string]time.Time // by order: since when its list is behind
 	tries   map[string]int       // by order: visits in a row that PortOne or the ledger failed
 	lost    map[string]time.Time // by order: when its lost attempts' refunds are listed, if made
+	notSent map[string]int       // by order: attempts of this run of which no byte could be sent
+	ahead   chan struct{}        // holds one for each attempt that waits for its turn
 	reached bool                 // PortOne has answered a read of this run
 }
 
@@ -131,6 +138,7 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 // begin forgets the last run, and looks for attempts that the ledger has lost.
 func (i *Issuer) begin(ctx context.Context) error {
 	i.behind, i.tries, i.lost, i.reached = map[string]time.Time{}, map[string]int{}, map[string]time.Time{}, false
+	i.notSent, i.ahead = map[string]int{}, make(chan struct{}, max(1, i.Ahead))
 	lines, err := i.Journal.Tail()
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ type OpenRow struct {
 	Instruction
 	State    State // planned or held
 	Attempts int   // of all revisions; the next one's N is one more
-	NotSent  int
+	NotSent  int   // of this run in a row, where it is set by the shell
 	Refused  int
 	Limited  int // absent after a 429
 	Absent   int // absent otherwise

@@ -19,7 +19,7 @@ func Classify(a Attempt, row OpenRow, ans portone.Answer, echoes bool, now time.
 	switch ans.Class {
 	case portone.NotSent:
 		s.To, s.State = AttemptNotSent, Planned
-		if row.NotSent+1 >= maxNotSent {
+		if !ans.NotYet() && row.NotSent+1 >= maxNotSent {
 			s.State, s.ReasonCode = Failed, "not_sent"
 			s.Message = fmt.Sprintf("no byte could be sent in %d attempts: %s", maxNotSent, words(ans))
 		}
@@ -30,6 +30,9 @@ func Classify(a Attempt, row OpenRow, ans portone.Answer, echoes bool, now time.
 		a.Limited = true
 		s.Limited = true
 		s.unknown(a, now, "limited", "PortOne answered 429, too many requests")
+		if asked := now.Add(ans.RetryAfter); s.NextLook.Before(asked) {
+			s.NextLook = asked // absent by then, it is sent again at once
+		}
 		return s, false
 	case portone.Listed:
 		if found := withMarker(ans.List, row.Marker); len(found) > 0 {

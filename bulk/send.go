@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"refunds/portone"
@@ -41,6 +42,9 @@ func (i *Issuer) send(ctx context.Context, st OrderState) (again time.Time, err 
 			i.Breaker.GiveBack()
 		}
 	}()
+	if err := i.PortOne.Ready(ctx); err != nil {
+		return again, err
+	}
 	plan, err := i.plan(ctx, &st)
 	if err != nil {
 		return again, err
@@ -51,6 +55,13 @@ func (i *Issuer) send(ctx context.Context, st OrderState) (again time.Time, err 
 	case plan.ReadAgain:
 		return time.Now().Add(max(i.Rules.Bounds.ListLag/8, 50*time.Millisecond)), nil
 	}
+	select {
+	case i.ahead <- struct{}{}:
+	case <-ctx.Done():
+		return again, ctx.Err()
+	}
+	turned := sync.OnceFunc(func() { <-i.ahead })
+	defer turned()
 	row, now := st.Rows[0], time.Now()
 	prepared, err := i.PortOne.Prepare(*plan.Request, now)
 	if err != nil {
@@ -66,6 +77,7 @@ func (i *Issuer) send(ctx context.Context, st OrderState) (again time.Time, err 
 		TokenExpires: prepared.ExpiresAt, Baseline: plan.Baseline, Bounds: i.Rules.Bounds,
 		StartedAt: now, NextLook: now.Add(i.Rules.Timeout + time.Second), State: AttemptSending,
 	}
+	prepared.Turned = turned
 	// From here on a stop must not cut: a T1 or T2 whose outcome is not known helps nobody.
 	whole := context.WithoutCancel(ctx)
 	if err := i.Ledger.Begin(whole, a, st.Version); err != nil {
@@ -77,6 +89,7 @@ func (i *Issuer) send(ctx context.Context, st OrderState) (again time.Time, err 
 	}
 	sent = true
 	ans := i.PortOne.Send(ctx, prepared)
+	row.NotSent = i.countNotSent(a.OrderRef, ans)
 	stop, err := i.record(whole, a, row, st.Echoes, ans)
 	i.Breaker.Sent(stop == nil && ans.Class == portone.Unknown)
 	return again, errors.Join(stop, err)
@@ -117,6 +130,20 @@ func (i *Issuer) plan(ctx context.Context, st *OrderState) (Plan, error) {
 	return p, nil
 }
 
+// countNotSent counts the attempts of this run and order before this one that could not be
+// sent, though it was time for it. Only a run counts them: another day the network is back.
+func (i *Issuer) countNotSent(order string, ans portone.Answer) int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	before := i.notSent[order]
+	if ans.Class == portone.NotSent && !ans.NotYet() {
+		i.notSent[order]++
+	} else {
+		delete(i.notSent, order)
+	}
+	return before
+}
+
 // record classifies an answer and makes its T2. Stop is set where no other row can do better.
 func (i *Issuer) record(ctx context.Context, a Attempt, row OpenRow, echoes bool, ans portone.Answer) (stop, err error) {
 	s, confirm := Classify(a, row, ans, echoes, time.Now())
@@ -134,9 +161,6 @@ func (i *Issuer) record(ctx context.Context, a Attempt, row OpenRow, echoes bool
 				stop = err
 			}
 		}
-	}
-	if s.To == AttemptNotSent && errors.Is(ans.Err, context.Canceled) {
-		s.State, s.ReasonCode, s.Message = Planned, "", "" // stopped by the person before a byte went out
 	}
 	return stop, i.settle(ctx, s)
 }

@@ -2,6 +2,7 @@ package portone
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"runtime"
@@ -54,39 +55,72 @@ func newPace(r float64, burst int) *pace {
 	}
 }
 
+// errHeld says that PortOne asked all calls to wait.
+var errHeld = errors.New("PortOne asked for a pause (429)")
+
 // wait returns nil when one call may be sent now. If ctx ends first it takes nothing
-// from the rate and returns ctx's error.
-func (p *pace) wait(ctx context.Context) error {
-	select {
-	case p.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-p.turn }()
+// from the rate and returns ctx's error. An impatient caller is sent away with errHeld
+// while all calls are held.
+func (p *pace) wait(ctx context.Context, patient bool) error {
 	for {
-		if ctx.Err() != nil {
+		if err := p.unheld(ctx, patient); err != nil {
+			return err
+		}
+		select {
+		case p.turn <- struct{}{}:
+		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		d := p.next(time.Now())
-		if d <= 0 {
+		passed := p.pass(ctx)
+		<-p.turn
+		if passed {
 			return nil
+		}
+	}
+}
+
+// unheld waits until calls are not held, or tells an impatient caller that they are.
+func (p *pace) unheld(ctx context.Context, patient bool) error {
+	for {
+		p.mu.Lock()
+		d := time.Until(p.until)
+		p.mu.Unlock()
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case d <= 0:
+			return nil
+		case !patient:
+			return errHeld
 		}
 		p.sleep(ctx, d)
 	}
 }
 
+// pass waits in the turnstile for the limiter. False: calls are held, or ctx ended, meanwhile.
+func (p *pace) pass(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		d, held := p.next(time.Now())
+		if held || d <= 0 {
+			return !held
+		}
+		p.sleep(ctx, d)
+	}
+	return false
+}
+
 // next takes one call from the limiter, or tells how long there will be none.
-func (p *pace) next(now time.Time) time.Duration {
+func (p *pace) next(now time.Time) (d time.Duration, held bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := p.until.Sub(now); d > 0 {
-		return d
+	if now.Before(p.until) {
+		return 0, true
 	}
 	if p.limiter.AllowN(now, partsOfCall) {
-		return 0
+		return 0, false
 	}
 	missing := partsOfCall - p.limiter.TokensAt(now)
-	return time.Duration(math.Ceil(missing / (p.rate * partsOfCall) * float64(time.Second)))
+	return time.Duration(math.Ceil(missing / (p.rate * partsOfCall) * float64(time.Second))), false
 }
 
 // sleep waits for about d, or less; the caller looks again. Timers on Linux ring up to

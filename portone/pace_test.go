@@ -35,7 +35,7 @@ func passes(t *testing.T, p *pace, workers, n int) []time.Time {
 	for w := range workers {
 		wait.Go(func() {
 			for range n/workers + min(1, max(0, n%workers-w)) {
-				if err := p.wait(t.Context()); err != nil {
+				if err := p.wait(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -77,13 +77,13 @@ func TestPaceAfterStall(t *testing.T) {
 	for _, stall := range []time.Duration{0, time.Second, time.Hour, time.Millisecond} {
 		now = now.Add(stall)
 		passed := 0
-		for p.next(now) == 0 {
+		for next(p, now) == 0 {
 			passed++
 		}
 		if passed > 3 || stall >= time.Second && passed != 3 {
 			t.Errorf("%d passed at once after a stall of %v", passed, stall)
 		}
-		if d := p.next(now); d <= 0 || d > 20*time.Millisecond {
+		if d := next(p, now); d <= 0 || d > 20*time.Millisecond {
 			t.Errorf("the next has to wait %v after a stall of %v", d, stall)
 		}
 	}
@@ -394,4 +394,9 @@ func TestRetryAfter(t *testing.T) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
+}
+
+func next(p *pace, now time.Time) time.Duration {
+	d, _ := p.next(now)
+	return d
 }

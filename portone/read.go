@@ -168,7 +168,7 @@ func (c *Client) read(ctx context.Context, method, path string, ask []byte, pars
 		d, stop := grow.Next()
 		return max(d, told), stop
 	}), func(ctx context.Context) error {
-		if err := c.pace.wait(ctx); err != nil {
+		if err := c.pace.wait(ctx, true); err != nil {
 			return err
 		}
 		token, _, err := c.sign(time.Now())

@@ -85,6 +85,7 @@ type Prepared struct {
 	Currency  Currency // of the order; the answer's remaining amount is read in it
 	Body      []byte
 	ExpiresAt time.Time // of the token, in whole seconds
+	Turned    func()    // called when the pace is passed, just before the first byte; nil: nobody listens
 	ticket    *ticket
 }
 

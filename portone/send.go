@@ -77,8 +77,13 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// Ready returns when PortOne does not hold our calls with answers of 429, or with
+// ctx's error. A POST is worth preparing only then.
+func (c *Client) Ready(ctx context.Context) error { return c.pace.unheld(ctx, true) }
+
 // Send waits for the pace and sends p exactly once. ctx cuts only the wait: what was
-// begun is finished, within Timeout. If no more than Timeout is left of the token's life
+// begun is finished, within Timeout. While calls are held nothing is sent, rather than
+// let what is meant to be sent lie about. If no more than Timeout is left of the token's life
 // when the turn comes, nothing is sent, so that PortOne gets no request that it could
 // take up after our patience has ended.
 //
@@ -94,11 +99,14 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	last := p.ExpiresAt.Add(-c.cfg.Timeout)
 	wait, cancel := context.WithDeadlineCause(ctx, last, errStale)
 	defer cancel()
-	if err := c.pace.wait(wait); err != nil {
+	if err := c.pace.wait(wait, false); err != nil {
 		return notSent(err)
 	}
 	if !time.Now().Before(last) {
 		return notSent(errStale)
+	}
+	if p.Turned != nil {
+		p.Turned()
 	}
 	r := c.exchange(context.WithoutCancel(ctx), call{
 		method: http.MethodPost,
@@ -122,6 +130,13 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 }
 
 var errStale = errors.New("the token was too old when the turn came; the rate may be too low for so many calls at once")
+
+// NotYet tells whether nothing was sent only because it was not the time for it: calls were
+// held, the turn came too late for the token, or the sender's ctx ended. It says nothing
+// against sending later.
+func (a Answer) NotYet() bool {
+	return a.Class == NotSent && (errors.Is(a.Err, errHeld) || errors.Is(a.Err, errStale) || errors.Is(a.Err, context.Canceled))
+}
 
 func notSent(err error) Answer {
 	return Answer{Class: NotSent, Message: "nothing was sent: " + err.Error(), Err: err}

@@ -87,7 +87,7 @@ func (a *app) open(ctx context.Context) (*room, error) {
 	}
 	return &room{config: c, db: db, portone: client, issuer: &bulk.Issuer{
 		Ledger: db, PortOne: client, Rules: c.rules, Journal: journal,
-		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Log: a.log,
+		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log,
 	}}, nil
 }
 
