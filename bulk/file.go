@@ -16,7 +16,7 @@ import (
 type File struct {
 	Reading
 	Name       string
-	Rows       []Row           // the good ones, in the file's order; Key and Marker are not set yet
+	Rows       []Row           // the good ones, in the file's order, without Key and Marker; none if Unusable
 	TurnedDown []TurnedDown    // the others, in the file's order
 	Totals     []portone.Money // of Rows, one for each currency, by its code
 
@@ -124,6 +124,11 @@ func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 		return nil, fmt.Errorf("read %s: %w", f.Name, err)
 	}
 	f.Reading = *rd
+	defer func() {
+		if f.Unusable {
+			f.Rows, f.Totals = nil, nil
+		}
+	}()
 	f.take(&t, limits.orDefault().Faults)
 	if err := f.addUp(); err != nil {
 		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.orDefault().Faults)

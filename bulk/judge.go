@@ -56,7 +56,13 @@ func (j *judge) row(rec *record) (faults []Fault) {
 		}
 	}
 	if rec.bad >= 0 {
-		j.badBytes(rec, fault)
+		f := j.badBytes(rec)
+		if j.notUTF8 == 1 {
+			fault(f)
+		} else {
+			faults = append(faults, f) // one is enough in the file's list
+			j.faults.count++
+		}
 	}
 	if f, ok := j.wholeRow(rec); ok {
 		fault(f)
@@ -68,7 +74,8 @@ func (j *judge) row(rec *record) (faults []Fault) {
 		}
 	}
 	if m := j.oneOf(rec.cells); m != "" {
-		fault(Fault{Code: CodeCell, Line: rec.line, Column: j.lay.table.OneOf[0], Message: m})
+		i := j.lay.oneOf[0]
+		fault(Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Message: m})
 	}
 	return faults
 }
@@ -81,14 +88,11 @@ func shownCell(v string) string {
 	return show(v)
 }
 
-// badBytes tells of the first bytes that are not UTF-8 as a fault of the file, and only
-// counts later ones: their cure is the same.
-func (j *judge) badBytes(rec *record, fault func(Fault)) {
+// badBytes is the fault of a row with bytes that are not UTF-8. It is one of the file:
+// the other rows are in the same encoding.
+func (j *judge) badBytes(rec *record) Fault {
 	j.notUTF8++
-	f := Fault{Code: CodeFile, Line: rec.line, Message: "the row has bytes that are not UTF-8"}
-	if i := badByte(rec.raw); j.notUTF8 == 1 && i >= 0 {
-		f.Message = notUTF8(rec.raw[i], rec.bad)
-	}
+	f := Fault{Code: CodeFile, Line: rec.line, Message: notUTF8(rec.raw[badByte(rec.raw)], rec.bad)}
 	for i, c := range rec.cells {
 		if badByte([]byte(c)) >= 0 {
 			f.Column, f.Cell, f.Value, f.Line = j.lay.column(i), cellName(i, rec.sheet), show(c), rec.lineOf(i)
@@ -96,7 +100,7 @@ func (j *judge) badBytes(rec *record, fault func(Fault)) {
 		}
 	}
 	j.unusable = true
-	fault(f)
+	return f
 }
 
 // wholeRow finds what makes a line no row at all, or one whose cells can't be told apart.
@@ -229,16 +233,17 @@ func (j *judge) cell(rec *record, i int, v string) string {
 	if outerSpace(v) {
 		return "has a space before or after it; remove it"
 	}
-	if c.ID {
-		j.look(rec, i, v)
-	}
+	wrong := ""
 	switch {
 	case c.Amount:
-		return judgeAmount(v, j.lay.currencyOf(rec.cells))
+		wrong = judgeAmount(v, j.lay.currencyOf(rec.cells))
 	case c.Rule != nil:
-		return c.Rule(v)
+		wrong = c.Rule(v)
 	}
-	return ""
+	if wrong == "" && c.ID {
+		j.look(rec, i, v)
+	}
+	return wrong
 }
 
 func (j *judge) oneOf(cells []string) string {
@@ -322,5 +327,5 @@ func others(n int) string {
 	if n == 1 {
 		return ""
 	}
-	return fmt.Sprintf(" (and so do %d others)", n-1)
+	return fmt.Sprintf(" (the first of %d)", n)
 }
