@@ -129,9 +129,9 @@ func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 			f.Rows, f.Totals = nil, nil
 		}
 	}()
-	f.take(&t, limits.orDefault().Faults)
+	f.take(&t, limits.OrDefault().Faults)
 	if err := f.addUp(); err != nil {
-		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.orDefault().Faults)
+		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.OrDefault().Faults)
 		f.Unusable = true
 	}
 	return f, nil

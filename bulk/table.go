@@ -62,7 +62,8 @@ type Limits struct {
 	Faults int   // kept; others are only counted: 1,000
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault is l with its defaults filled in.
+func (l Limits) OrDefault() Limits {
 	if l.Bytes == 0 {
 		l.Bytes = 32 << 20
 	}
@@ -151,7 +152,7 @@ type scan[T any] struct {
 // bad may be nil. Good rows are handed out also of a file that turns out to be unusable
 // later, but not if columns are missing. The error is one of reading, or of the program, never a fault of the file.
 func ReadTable[T any](r io.Reader, t *Table, limits Limits, good func(*Record[T]), bad func(TurnedDown)) (*Reading, error) {
-	lim := limits.orDefault()
+	lim := limits.OrDefault()
 	j := &judge{faults: faultList{max: lim.Faults}, warnings: faultList{max: lim.Faults}}
 	s := &scan[T]{judge: j, lim: lim, good: good, bad: bad, values: make([]T, chunk)}
 	src, err := newSource(r, lim)
