@@ -34,6 +34,7 @@ type layout struct {
 	short   bool // columns are missing that must be there
 
 	currency int   // place in the file of the currency, or -1
+	amount   int   // the same of the amount
 	oneOf    []int // places in the file of the columns of OneOf that are there
 }
 
@@ -172,7 +173,7 @@ func (l *layout) judge(fault func(Fault)) {
 			fault(Fault{Code: CodeFile, Line: l.line, Column: c.Name, Message: "the column is missing; add it"})
 		}
 	}
-	l.currency = -1
+	l.currency, l.amount = -1, slices.IndexFunc(l.of, func(c int) bool { return c >= 0 && t.Columns[c].Amount })
 	if i := t.find("currency"); i >= 0 {
 		l.currency = l.at[i]
 	}

@@ -50,34 +50,39 @@ func (j *judge) row(rec *record) (faults []Fault) {
 			rec.cells[i] = undefuse(c)
 		}
 	}
-	fault := func(f Fault) {
-		if j.faults.add(f) || faults == nil {
-			faults = append(faults, f)
-		}
-	}
 	if rec.bad >= 0 {
 		f := j.badBytes(rec)
 		if j.notUTF8 == 1 {
-			fault(f)
+			faults = j.note(faults, f)
 		} else {
 			faults = append(faults, f) // one is enough in the file's list
 			j.faults.count++
 		}
 	}
 	if f, ok := j.wholeRow(rec); ok {
-		fault(f)
-		return faults
+		return j.note(faults, f)
 	}
 	for i, v := range rec.cells {
 		if m := j.cell(rec, i, v); m != "" {
-			fault(Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: shownCell(v), Message: m})
+			faults = j.note(faults, j.cellFault(rec, i, shownCell(v), m))
 		}
 	}
 	if m := j.oneOf(rec.cells); m != "" {
-		i := j.lay.oneOf[0]
-		fault(Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Message: m})
+		faults = j.note(faults, j.cellFault(rec, j.lay.oneOf[0], "", m))
 	}
 	return faults
+}
+
+// note adds f to the file's faults and to its row's; the row has its first one always.
+func (j *judge) note(row []Fault, f Fault) []Fault {
+	if j.faults.add(f) || row == nil {
+		row = append(row, f)
+	}
+	return row
+}
+
+func (j *judge) cellFault(rec *record, i int, value, message string) Fault {
+	return Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: value, Message: message}
 }
 
 // shownCell hides the whole of a cell with a card number in it.
@@ -156,7 +161,7 @@ var totalWords = []string{"total", "totals", "subtotal", "grand total", "sub tot
 	"合計", "小計", "総計", "合计", "总计", "小计", "tổng", "tổng cộng", "cộng", "รวม", "รวมทั้งสิ้น", "ยอดรวม", "gesamt", "summe", "somme"}
 
 func isTotalWord(v string) bool {
-	return len(v) < 40 && v != "" && slices.Contains(totalWords, strings.ToLower(strings.Trim(v, " :")))
+	return v != "" && len(v) < 40 && !strings.ContainsAny(v, "0123456789") && slices.Contains(totalWords, strings.ToLower(strings.Trim(v, " :")))
 }
 
 // isTotals: a word for a total stands where the order should, or anywhere in a row
@@ -184,6 +189,9 @@ func (j *judge) isTotals(cells []string) bool {
 }
 
 func (j *judge) isHeader(cells []string) bool {
+	if a := j.lay.amount; a >= 0 && a < len(cells) && cells[a] != "" && cells[a][0] <= '9' {
+		return false // nearly every row ends here
+	}
 	known := 0
 	for i, c := range cells {
 		if i < len(j.lay.of) && c != "" && j.lay.of[i] >= 0 && fold(c) == fold(j.lay.written[i]) {
@@ -264,12 +272,9 @@ func (j *judge) look(rec *record, i int, v string) {
 		j.ids = make([]idColumn, len(j.lay.written))
 	}
 	id := &j.ids[i]
-	at := func() Fault {
-		return Fault{Code: CodeLook, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: show(v)}
-	}
 	if cards(v) != nil {
 		if id.cardCount++; id.cardCount == 1 {
-			id.cardFirst = at()
+			id.cardFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
 	digits := strings.Trim(v, "0123456789") == ""
@@ -279,9 +284,9 @@ func (j *judge) look(rec *record, i int, v string) {
 		}
 		id.lengths[len(v)] = rec.lineOf(i)
 	}
-	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || !digits && scientificForm.MatchString(v) {
+	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || !digits && v[0] <= '9' && scientificForm.MatchString(v) {
 		if id.odd++; id.odd == 1 {
-			id.oddFirst = at()
+			id.oddFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
 }
@@ -294,10 +299,12 @@ func (j *judge) atEnd(src *source) {
 	for i, id := range j.ids {
 		column := j.lay.column(i)
 		if id.cardCount > 0 {
+			id.cardFirst.Code = CodeLook
 			id.cardFirst.Message = "looks like a payment card number" + others(id.cardCount) + "; make sure that it is none"
 			j.warnings.add(id.cardFirst)
 		}
 		if id.odd > 0 {
+			id.oddFirst.Code = CodeLook
 			id.oddFirst.Message = "looks like a number that a spreadsheet changed" + others(id.odd) + "; compare it with the original"
 			j.warnings.add(id.oddFirst)
 		}

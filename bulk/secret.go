@@ -44,12 +44,16 @@ func cards(v string) (found [][2]int) {
 	return found
 }
 
-// manyDigits is quick and sure: false means that v holds fewer than 13 digits.
+// manyDigits is quick and sure: false means that v holds no 13 digits without a letter
+// between them.
 func manyDigits(v string) bool {
 	n := 0
-	for i := 0; i < len(v); i++ {
-		if c := v[i]; c >= '0' && c <= '9' || c == 0xef { // 0xef begins the full-width digits
+	for i := 0; i < len(v) && n < 13; i++ {
+		switch c := v[i]; {
+		case c >= '0' && c <= '9', c == 0xef: // which begins the full-width digits
 			n++
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z':
+			n = 0
 		}
 	}
 	return n >= 13
