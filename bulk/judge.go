@@ -277,18 +277,33 @@ func (j *judge) look(rec *record, i int, v string) {
 			id.cardFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
-	digits := strings.Trim(v, "0123456789") == ""
+	digits, exponent := numeric(v)
 	if digits && id.lengths[len(v)] == 0 {
 		if id.lengths == nil {
 			id.lengths = map[int]int{}
 		}
 		id.lengths[len(v)] = rec.lineOf(i)
 	}
-	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || !digits && v[0] <= '9' && scientificForm.MatchString(v) {
+	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || exponent {
 		if id.odd++; id.odd == 1 {
 			id.oddFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
+}
+
+// numeric: v is digits alone, or digits, an E and digits, as in 12E34.
+func numeric(v string) (digits, exponent bool) {
+	e := 0
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c >= '0' && c <= '9':
+		case (c == 'e' || c == 'E') && i > 0 && i < len(v)-1:
+			e++
+		default:
+			return false, false
+		}
+	}
+	return e == 0, e == 1
 }
 
 // atEnd finds what only the whole file shows.

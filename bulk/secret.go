@@ -135,6 +135,17 @@ func hideCards(v string) string {
 // looksLikeMarker tells whether a word of v has the form of our marker: exactly
 // MarkerLength characters of base32.
 func looksLikeMarker(v string) bool {
+	run := 0
+	for i := 0; i < len(v) && run < MarkerLength; i++ {
+		if c := v[i]; c >= 'A' && c <= 'Z' || c >= '2' && c <= '7' {
+			run++
+		} else {
+			run = 0
+		}
+	}
+	if run < MarkerLength {
+		return false
+	}
 	for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		if len(word) == MarkerLength && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
 			return true
