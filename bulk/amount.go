@@ -76,7 +76,11 @@ func explainForeign(v string, c portone.Currency) string {
 	if parts == nil || parts[1]+parts[3] == "" || !isCurrencyWord(parts[1]) || !isCurrencyWord(parts[3]) {
 		return ""
 	}
-	return "has a currency in it; " + write(parts[2], c) + " here, and the currency in its own column"
+	number := parts[2]
+	if !decimalForm.MatchString(number) || judgeAmount(number, c) != "" {
+		number = "the number alone"
+	}
+	return fmt.Sprintf("has a currency in it; write %s, and the currency in its own column", number)
 }
 
 func isCurrencyWord(s string) bool {
@@ -139,14 +143,17 @@ func explainNumber(v string, c portone.Currency) string {
 	switch {
 	case strings.Trim(whole+frac, "0123456789") != "" || v == ".":
 		return "is not a number; write the amount, " + exampleAmount
+	case strings.Trim(v, "0.") == "" && whole != "":
+		return "is zero; remove the row, or write the amount"
 	case whole == "":
 		return "has no digit before the point; " + write("0"+v, c)
 	case point && frac == "":
 		return "has no digit after the point; " + write(whole, c)
-	case len(whole) > 1 && short == "":
-		return "has leading zeros; " + write("0"+v[len(whole):], c)
 	case len(whole) > 1 && whole[0] == '0':
-		return "has leading zeros; " + write(v[len(whole)-len(short):], c)
+		if short == "" {
+			short = "0"
+		}
+		return "has leading zeros; " + write(short+v[len(whole):], c)
 	case len(whole) > 15:
 		return "has more than 15 digits before the point; no refund is that large"
 	case known && d == 0 && point:
@@ -159,8 +166,6 @@ func explainNumber(v string, c portone.Currency) string {
 		return fmt.Sprintf("has %d decimals, but %s has %d; it is never rounded here, so write the exact amount", len(frac), c, d)
 	case known:
 		return "is more than 2^53 of the currency's smallest units, which PortOne can't be told exactly; split it"
-	case strings.Trim(v, "0.") == "":
-		return "is zero; remove the row, or write the amount"
 	case len(frac) > 4:
 		return "has more decimals than any currency; it is never rounded here, so write the exact amount"
 	}

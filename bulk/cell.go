@@ -151,7 +151,7 @@ func judgeText(v string, max int) string {
 			return fmt.Sprintf("has %d characters; at most %d are possible", n, max)
 		}
 	}
-	if !norm.NFC.IsNormalString(v) {
+	if !isPlain(v) && !norm.NFC.IsNormalString(v) {
 		return fmt.Sprintf("has letters that are written in parts (not NFC); write it as %q", norm.NFC.String(v))
 	}
 	return ""

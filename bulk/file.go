@@ -16,7 +16,7 @@ import (
 type File struct {
 	Reading
 	Name       string
-	Rows       []Row           // the good ones, in the file's order; Key and Marker are not set yet
+	Rows       []Row           // the good ones, in the file's order, without Key and Marker; none if Unusable
 	TurnedDown []TurnedDown    // the others, in the file's order
 	Totals     []portone.Money // of Rows, one for each currency, by its code
 
@@ -85,6 +85,31 @@ type instructionCells struct {
 	ID               string `csv:"instruction_id"`
 }
 
+// UnmarshalCSVWithFields spares gocsv the reflection, which costs as much as all else it does.
+func (c *instructionCells) UnmarshalCSVWithFields(column, value string) error {
+	switch column {
+	case "order_ref":
+		c.OrderRef = value
+	case "merchant_order_ref":
+		c.MerchantOrderRef = value
+	case "amount":
+		c.Amount = value
+	case "currency":
+		c.Currency = value
+	case "reason":
+		c.Reason = value
+	case "channel":
+		c.Channel = value
+	case "refund_type":
+		c.Type = value
+	case "description":
+		c.Description = value
+	case "instruction_id":
+		c.ID = value
+	}
+	return nil
+}
+
 func (c *instructionCells) instruction() (Instruction, error) {
 	currency, err := portone.ParseCurrency(c.Currency)
 	if err != nil {
@@ -124,9 +149,14 @@ func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 		return nil, fmt.Errorf("read %s: %w", f.Name, err)
 	}
 	f.Reading = *rd
-	f.take(&t, limits.orDefault().Faults)
+	defer func() {
+		if f.Unusable {
+			f.Rows, f.Totals = nil, nil
+		}
+	}()
+	f.take(&t, limits.OrDefault().Faults)
 	if err := f.addUp(); err != nil {
-		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.orDefault().Faults)
+		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.OrDefault().Faults)
 		f.Unusable = true
 	}
 	return f, nil

@@ -31,8 +31,10 @@ type layout struct {
 	at      []int    // for each column of the table, its place in the file, or -1
 	of      []int    // for each column of the file, its place in the table, or -1
 	line    int
+	short   bool // columns are missing that must be there
 
 	currency int   // place in the file of the currency, or -1
+	amount   int   // the same of the amount
 	oneOf    []int // places in the file of the columns of OneOf that are there
 }
 
@@ -111,7 +113,7 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 			fault(Fault{Code: CodeFile, Line: l.n, Message: "a quote in the header is not closed, or stands inside of a name; write the names without quotes and line breaks"})
 		}
 		if i := badByte(l.text); i >= 0 {
-			fault(Fault{Code: CodeFile, Line: l.n, Message: notUTF8(l.text[i], l.at+int64(i))})
+			fault(Fault{Code: CodeFile, Line: l.n, Message: "the header " + notUTF8(l.text[i], l.at+int64(i))})
 		}
 		lay.judge(fault)
 		return lay, nil
@@ -122,7 +124,7 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 	first := above[0]
 	if badByte(first.text) >= 0 {
 		i := badByte(first.text)
-		return nil, refuse(first.n, "%s", notUTF8(first.text[i], first.at+int64(i)))
+		return nil, refuse(first.n, "the line %s", notUTF8(first.text[i], first.at+int64(i)))
 	}
 	message := "is not a header; the first line must name the columns: " + t.names()
 	if strings.Count(string(first.text), "|") > 1 {
@@ -142,7 +144,7 @@ func aboveMessage(text string) string {
 }
 
 func notUTF8(b byte, offset int64) string {
-	return fmt.Sprintf("byte 0x%02X at offset %d is not UTF-8: the file is in an older encoding (such as CP949, Shift-JIS or Latin-1) or damaged; save it as 'CSV UTF-8'", b, offset)
+	return fmt.Sprintf("has the byte 0x%02X at offset %d, which is not UTF-8: the file is in an older encoding (such as CP949, Shift-JIS or Latin-1) or damaged; save it as 'CSV UTF-8'", b, offset)
 }
 
 // judge sets names, at and of, and finds the header's faults.
@@ -167,10 +169,11 @@ func (l *layout) judge(fault func(Fault)) {
 	}
 	for i, c := range t.Columns {
 		if c.Required && l.at[i] < 0 {
+			l.short = true
 			fault(Fault{Code: CodeFile, Line: l.line, Column: c.Name, Message: "the column is missing; add it"})
 		}
 	}
-	l.currency = -1
+	l.currency, l.amount = -1, slices.IndexFunc(l.of, func(c int) bool { return c >= 0 && t.Columns[c].Amount })
 	if i := t.find("currency"); i >= 0 {
 		l.currency = l.at[i]
 	}
@@ -180,6 +183,7 @@ func (l *layout) judge(fault func(Fault)) {
 		}
 	}
 	if len(t.OneOf) > 0 && len(l.oneOf) == 0 {
+		l.short = true
 		fault(Fault{Code: CodeFile, Line: l.line, Column: t.OneOf[0], Message: "the column is missing; add it, or " + strings.Join(t.OneOf[1:], " or ")})
 	}
 	for i, name := range l.written {

@@ -50,27 +50,39 @@ func (j *judge) row(rec *record) (faults []Fault) {
 			rec.cells[i] = undefuse(c)
 		}
 	}
-	fault := func(f Fault) {
-		if j.faults.add(f) || faults == nil {
-			faults = append(faults, f)
+	if rec.bad >= 0 {
+		f := j.badBytes(rec)
+		if j.notUTF8 == 1 {
+			faults = j.note(faults, f)
+		} else {
+			faults = append(faults, f) // one is enough in the file's list
+			j.faults.count++
 		}
 	}
-	if rec.bad >= 0 {
-		j.badBytes(rec, fault)
-	}
 	if f, ok := j.wholeRow(rec); ok {
-		fault(f)
-		return faults
+		return j.note(faults, f)
 	}
 	for i, v := range rec.cells {
 		if m := j.cell(rec, i, v); m != "" {
-			fault(Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: shownCell(v), Message: m})
+			faults = j.note(faults, j.cellFault(rec, i, shownCell(v), m))
 		}
 	}
 	if m := j.oneOf(rec.cells); m != "" {
-		fault(Fault{Code: CodeCell, Line: rec.line, Column: j.lay.table.OneOf[0], Message: m})
+		faults = j.note(faults, j.cellFault(rec, j.lay.oneOf[0], "", m))
 	}
 	return faults
+}
+
+// note adds f to the file's faults and to its row's; the row has its first one always.
+func (j *judge) note(row []Fault, f Fault) []Fault {
+	if j.faults.add(f) || row == nil {
+		row = append(row, f)
+	}
+	return row
+}
+
+func (j *judge) cellFault(rec *record, i int, value, message string) Fault {
+	return Fault{Code: CodeCell, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: value, Message: message}
 }
 
 // shownCell hides the whole of a cell with a card number in it.
@@ -81,14 +93,11 @@ func shownCell(v string) string {
 	return show(v)
 }
 
-// badBytes tells of the first bytes that are not UTF-8 as a fault of the file, and only
-// counts later ones: their cure is the same.
-func (j *judge) badBytes(rec *record, fault func(Fault)) {
+// badBytes is the fault of a row with bytes that are not UTF-8. It is one of the file:
+// the other rows are in the same encoding.
+func (j *judge) badBytes(rec *record) Fault {
 	j.notUTF8++
-	f := Fault{Code: CodeFile, Line: rec.line, Message: "the row has bytes that are not UTF-8"}
-	if i := badByte(rec.raw); j.notUTF8 == 1 && i >= 0 {
-		f.Message = notUTF8(rec.raw[i], rec.bad)
-	}
+	f := Fault{Code: CodeFile, Line: rec.line, Message: notUTF8(rec.raw[badByte(rec.raw)], rec.bad)}
 	for i, c := range rec.cells {
 		if badByte([]byte(c)) >= 0 {
 			f.Column, f.Cell, f.Value, f.Line = j.lay.column(i), cellName(i, rec.sheet), show(c), rec.lineOf(i)
@@ -96,7 +105,7 @@ func (j *judge) badBytes(rec *record, fault func(Fault)) {
 		}
 	}
 	j.unusable = true
-	fault(f)
+	return f
 }
 
 // wholeRow finds what makes a line no row at all, or one whose cells can't be told apart.
@@ -152,7 +161,7 @@ var totalWords = []string{"total", "totals", "subtotal", "grand total", "sub tot
 	"合計", "小計", "総計", "合计", "总计", "小计", "tổng", "tổng cộng", "cộng", "รวม", "รวมทั้งสิ้น", "ยอดรวม", "gesamt", "summe", "somme"}
 
 func isTotalWord(v string) bool {
-	return len(v) < 40 && v != "" && slices.Contains(totalWords, strings.ToLower(strings.Trim(v, " :")))
+	return v != "" && len(v) < 40 && !strings.ContainsAny(v, "0123456789") && slices.Contains(totalWords, strings.ToLower(strings.Trim(v, " :")))
 }
 
 // isTotals: a word for a total stands where the order should, or anywhere in a row
@@ -180,6 +189,9 @@ func (j *judge) isTotals(cells []string) bool {
 }
 
 func (j *judge) isHeader(cells []string) bool {
+	if a := j.lay.amount; a >= 0 && a < len(cells) && cells[a] != "" && cells[a][0] <= '9' {
+		return false // nearly every row ends here
+	}
 	known := 0
 	for i, c := range cells {
 		if i < len(j.lay.of) && c != "" && j.lay.of[i] >= 0 && fold(c) == fold(j.lay.written[i]) {
@@ -229,16 +241,17 @@ func (j *judge) cell(rec *record, i int, v string) string {
 	if outerSpace(v) {
 		return "has a space before or after it; remove it"
 	}
-	if c.ID {
-		j.look(rec, i, v)
-	}
+	wrong := ""
 	switch {
 	case c.Amount:
-		return judgeAmount(v, j.lay.currencyOf(rec.cells))
+		wrong = judgeAmount(v, j.lay.currencyOf(rec.cells))
 	case c.Rule != nil:
-		return c.Rule(v)
+		wrong = c.Rule(v)
 	}
-	return ""
+	if wrong == "" && c.ID {
+		j.look(rec, i, v)
+	}
+	return wrong
 }
 
 func (j *judge) oneOf(cells []string) string {
@@ -259,26 +272,38 @@ func (j *judge) look(rec *record, i int, v string) {
 		j.ids = make([]idColumn, len(j.lay.written))
 	}
 	id := &j.ids[i]
-	at := func() Fault {
-		return Fault{Code: CodeLook, Line: rec.lineOf(i), Column: j.lay.column(i), Cell: cellName(i, rec.sheet), Value: show(v)}
-	}
 	if cards(v) != nil {
 		if id.cardCount++; id.cardCount == 1 {
-			id.cardFirst = at()
+			id.cardFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
-	digits := strings.Trim(v, "0123456789") == ""
+	digits, exponent := numeric(v)
 	if digits && id.lengths[len(v)] == 0 {
 		if id.lengths == nil {
 			id.lengths = map[int]int{}
 		}
 		id.lengths[len(v)] = rec.lineOf(i)
 	}
-	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || !digits && scientificForm.MatchString(v) {
+	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || exponent {
 		if id.odd++; id.odd == 1 {
-			id.oddFirst = at()
+			id.oddFirst = j.cellFault(rec, i, show(v), "")
 		}
 	}
+}
+
+// numeric: v is digits alone, or digits, an E and digits, as in 12E34.
+func numeric(v string) (digits, exponent bool) {
+	e := 0
+	for i := 0; i < len(v); i++ {
+		switch c := v[i]; {
+		case c >= '0' && c <= '9':
+		case (c == 'e' || c == 'E') && i > 0 && i < len(v)-1:
+			e++
+		default:
+			return false, false
+		}
+	}
+	return e == 0, e == 1
 }
 
 // atEnd finds what only the whole file shows.
@@ -289,10 +314,12 @@ func (j *judge) atEnd(src *source) {
 	for i, id := range j.ids {
 		column := j.lay.column(i)
 		if id.cardCount > 0 {
+			id.cardFirst.Code = CodeLook
 			id.cardFirst.Message = "looks like a payment card number" + others(id.cardCount) + "; make sure that it is none"
 			j.warnings.add(id.cardFirst)
 		}
 		if id.odd > 0 {
+			id.oddFirst.Code = CodeLook
 			id.oddFirst.Message = "looks like a number that a spreadsheet changed" + others(id.odd) + "; compare it with the original"
 			j.warnings.add(id.oddFirst)
 		}
@@ -322,5 +349,5 @@ func others(n int) string {
 	if n == 1 {
 		return ""
 	}
-	return fmt.Sprintf(" (and so do %d others)", n-1)
+	return fmt.Sprintf(" (the first of %d)", n)
 }

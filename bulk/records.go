@@ -32,7 +32,7 @@ type record struct {
 	plain bool   // printable ASCII and the delimiter alone
 	bad   int64  // offset in the file of the first byte that is not UTF-8, or -1
 	cells []string
-	fault string // it can't be cut into cells; cells are those before the fault
+	fault string // it can't be cut into cells; cells are a guess
 	open  bool   // the fault is a quote that does not close
 	lines []int  // of each cell; nil: all on line
 }
@@ -119,6 +119,7 @@ func (r *records) parse(rec *record) error {
 		if errors.Is(err, csv.ErrQuote) {
 			rec.fault = "has something between a closing quote and the next delimiter; write quotes inside of a text twice"
 		}
+		rec.cells = looseCells(rec.raw, r.delim)
 		return nil
 	}
 	if err == nil && bytes.Count(rec.raw, []byte{'\n'}) > 1 {
@@ -193,7 +194,7 @@ func (r *records) quotes(text []byte, open bool) quoteState {
 // looseCells is the best guess at a line that can't be cut by the rules, to be shown,
 // never to be used.
 func looseCells(text []byte, delim byte) []string {
-	c := csv.NewReader(bytes.NewReader(text))
+	c := csv.NewReader(bytes.NewReader(bytes.TrimSuffix(text, []byte("\n"))))
 	c.Comma, c.LazyQuotes, c.FieldsPerRecord = rune(delim), true, -1
 	cells, _ := c.Read()
 	return slices.Clone(cells)

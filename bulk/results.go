@@ -23,13 +23,18 @@ var resultColumns = []string{"status", "refund_id", "psp_refund_id", "portone_st
 
 // ResultsPaths is where the results and the rejects of an input belong: beside it, or
 // where resultsFlag, unless "", says, and the rejects beside that. For another folder,
-// give filepath.Join(folder, filepath.Base(input)) as the input.
+// give filepath.Join(folder, filepath.Base(input)) as the input. The rejects never go
+// where the input is, not even when that is itself a rejects file.
 func ResultsPaths(input, resultsFlag string) (results, rejects string) {
 	if resultsFlag == "" {
 		stem := cutSuffixFold(input, ".csv")
 		return stem + ".results.csv", stem + ".rejects.csv"
 	}
-	return resultsFlag, cutSuffixFold(cutSuffixFold(resultsFlag, ".csv"), ".results") + ".rejects.csv"
+	rejects = cutSuffixFold(cutSuffixFold(resultsFlag, ".csv"), ".results") + ".rejects.csv"
+	if filepath.Clean(rejects) == filepath.Clean(input) {
+		_, rejects = ResultsPaths(input, "")
+	}
+	return resultsFlag, rejects
 }
 
 func cutSuffixFold(s, suffix string) string {
@@ -49,6 +54,9 @@ func WriteResults(path string, f *File, results []Result) error {
 	byN, err := resultsByN(f, results)
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
+	}
+	if err := f.mayReplace(path); err != nil {
+		return err
 	}
 	return f.replace(path, func(w *form) error {
 		if err := w.Write(append(defused(f.Header), resultColumns...)); err != nil {
@@ -80,9 +88,6 @@ func WriteRejects(path string, f *File, results []Result) error {
 		none = none && r.Status != Refused
 	}
 	if none {
-		if err := f.mayReplace(path); err != nil {
-			return err
-		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove old rejects: %w", err)
 		}
@@ -206,9 +211,6 @@ func plainNumber(cell string) bool {
 
 // replace writes a file in f's form and puts it in place of the one at path.
 func (f *File) replace(path string, write func(*form) error) (err error) {
-	if err := f.mayReplace(path); err != nil {
-		return err
-	}
 	out, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)),
 		renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
 	if err != nil {
@@ -266,7 +268,8 @@ func (f *File) render(out io.Writer, write func(*form) error) error {
 	return under.Flush()
 }
 
-// mayReplace keeps the input itself from being written over, whatever path leads to it.
+// mayReplace keeps the input itself from being written over by its results, whatever
+// path leads to it.
 func (f *File) mayReplace(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || info.Size() != f.Size {

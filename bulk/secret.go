@@ -44,12 +44,16 @@ func cards(v string) (found [][2]int) {
 	return found
 }
 
-// manyDigits is quick and sure: false means that v holds fewer than 13 digits.
+// manyDigits is quick and sure: false means that v holds no 13 digits without a letter
+// between them.
 func manyDigits(v string) bool {
 	n := 0
-	for i := 0; i < len(v); i++ {
-		if c := v[i]; c >= '0' && c <= '9' || c == 0xef { // 0xef begins the full-width digits
+	for i := 0; i < len(v) && n < 13; i++ {
+		switch c := v[i]; {
+		case c >= '0' && c <= '9', c == 0xef: // which begins the full-width digits
 			n++
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z':
+			n = 0
 		}
 	}
 	return n >= 13
@@ -131,6 +135,17 @@ func hideCards(v string) string {
 // looksLikeMarker tells whether a word of v has the form of our marker: exactly
 // MarkerLength characters of base32.
 func looksLikeMarker(v string) bool {
+	run := 0
+	for i := 0; i < len(v) && run < MarkerLength; i++ {
+		if c := v[i]; c >= 'A' && c <= 'Z' || c >= '2' && c <= '7' {
+			run++
+		} else {
+			run = 0
+		}
+	}
+	if run < MarkerLength {
+		return false
+	}
 	for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 		if len(word) == MarkerLength && strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
 			return true

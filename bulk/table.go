@@ -62,7 +62,8 @@ type Limits struct {
 	Faults int   // kept; others are only counted: 1,000
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault is l with its defaults filled in.
+func (l Limits) OrDefault() Limits {
 	if l.Bytes == 0 {
 		l.Bytes = 32 << 20
 	}
@@ -148,9 +149,10 @@ type scan[T any] struct {
 // ReadTable reads a file of the table's kind. It calls good for each good row and bad
 // for each other, both in the file's order, though a bad row may come before an
 // earlier good one. T is a struct of strings with csv tags that are the table's names.
-// bad may be nil. The error is one of reading, or of the program, never a fault of the file.
+// bad may be nil. Good rows are handed out also of a file that turns out to be unusable
+// later, but not if columns are missing. The error is one of reading, or of the program, never a fault of the file.
 func ReadTable[T any](r io.Reader, t *Table, limits Limits, good func(*Record[T]), bad func(TurnedDown)) (*Reading, error) {
-	lim := limits.orDefault()
+	lim := limits.OrDefault()
 	j := &judge{faults: faultList{max: lim.Faults}, warnings: faultList{max: lim.Faults}}
 	s := &scan[T]{judge: j, lim: lim, good: good, bad: bad, values: make([]T, chunk)}
 	src, err := newSource(r, lim)
@@ -200,6 +202,9 @@ func (s *scan[T]) readRows(recs *records) error {
 				s.bad(s.turnDown(&rec, faults))
 			}
 			continue
+		}
+		if s.lay.short {
+			continue // there is nothing to make of it
 		}
 		if err := s.take(&rec); err != nil {
 			return err
@@ -260,9 +265,6 @@ func (s *judge) turnDown(rec *record, faults []Fault) TurnedDown {
 	}
 	if rec.fault != "" {
 		td.Raw = hideCards(strings.TrimSuffix(string(rec.raw), "\n"))
-		if td.Cells == nil {
-			td.Cells = []string{td.Raw}
-		}
 	}
 	return td
 }

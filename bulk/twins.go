@@ -16,11 +16,8 @@ type twins struct {
 	warnings  []Fault
 }
 
-// A place is a row, by its index in File.Rows, and how a fault of its instruction_id begins.
-type place struct {
-	index int
-	fault Fault
-}
+// A place is a row, by its index in File.Rows, and where a spreadsheet shows it.
+type place struct{ index, sheet int }
 
 type content struct {
 	order, merchantOrder string
@@ -33,7 +30,7 @@ type content struct {
 // nobody can say which is meant.
 func (t *twins) look(rows []Row, rec *Record[instructionCells]) {
 	row := &rows[len(rows)-1]
-	here := place{index: len(rows) - 1}
+	here := place{len(rows) - 1, rec.sheet}
 	c := content{row.OrderRef, row.MerchantOrderRef, row.Amount, row.Reason}
 	column := "order_ref"
 	if row.OrderRef == "" {
@@ -43,7 +40,6 @@ func (t *twins) look(rows []Row, rec *Record[instructionCells]) {
 		t.turnDown[row.N] = rec.Fault(CodeTwice, column, fmt.Sprintf(message, rows[earlier.index].Line))
 	}
 	if row.ID != "" {
-		here.fault = rec.Fault(CodeTwice, "instruction_id", "")
 		earlier, ok := t.byID[row.ID]
 		switch {
 		case !ok:
@@ -54,9 +50,9 @@ func (t *twins) look(rows []Row, rec *Record[instructionCells]) {
 		default:
 			twice(earlier, "instruction_id", "stands on line %d already, with other content; give each refund an id of its own")
 			if first := rows[earlier.index]; t.turnDown[first.N].Message == "" {
-				f := earlier.fault
-				f.Message = fmt.Sprintf("stands on line %d again, with other content; give each refund an id of its own", row.Line)
-				t.turnDown[first.N] = f
+				r := Record[instructionCells]{Line: first.Line, Cells: first.Cells, sheet: earlier.sheet, lay: rec.lay}
+				t.turnDown[first.N] = r.Fault(CodeTwice, "instruction_id",
+					fmt.Sprintf("stands on line %d again, with other content; give each refund an id of its own", row.Line))
 			}
 			return
 		}

@@ -37,7 +37,7 @@ type orderCells struct {
 // reading; with any fault, the orders are not all that the file holds.
 func ReadOrders(name string, r io.Reader, limits bulk.Limits) ([]bulk.Order, []bulk.Fault, error) {
 	var orders []bulk.Order
-	f := imported{name: name, seen: map[string]int{}}
+	f := newImported(name, limits)
 	rd, err := bulk.ReadTable(r, orderTable, limits, func(rec *bulk.Record[orderCells]) {
 		c := rec.Values
 		f.once(rec.Line, rec.Fault, "order_ref", c.OrderRef)
@@ -77,7 +77,7 @@ type bookedCells struct {
 // file holds.
 func ReadBooked(name string, r io.Reader, limits bulk.Limits) ([]Booked, []bulk.Fault, error) {
 	var refunds []Booked
-	f := imported{name: name, seen: map[string]int{}}
+	f := newImported(name, limits)
 	rd, err := bulk.ReadTable(r, bookedTable, limits, func(rec *bulk.Record[bookedCells]) {
 		c := rec.Values
 		f.once(rec.Line, rec.Fault, "refund_id", c.RefundID)
@@ -115,8 +115,14 @@ func judgeStatus(v string) string {
 type imported struct {
 	name   string
 	seen   map[string]int // column and value → line
-	faults []bulk.Fault
+	faults []bulk.Fault   // of rows that stand there twice, the first max of count
+	count  int
+	max    int
 	err    error
+}
+
+func newImported(name string, l bulk.Limits) *imported {
+	return &imported{name: name, seen: map[string]int{}, max: l.OrDefault().Faults}
 }
 
 func (f *imported) once(line int, fault func(code, column, message string) bulk.Fault, column, value string) {
@@ -125,7 +131,9 @@ func (f *imported) once(line int, fault func(code, column, message string) bulk.
 	}
 	key := column + "=" + value
 	if first, ok := f.seen[key]; ok {
-		f.faults = append(f.faults, fault(bulk.CodeTwice, column, fmt.Sprintf("stands on line %d already; remove one of the two rows", first)))
+		if f.count++; f.count <= f.max {
+			f.faults = append(f.faults, fault(bulk.CodeTwice, column, fmt.Sprintf("stands on line %d already; remove one of the two rows", first)))
+		}
 		return
 	}
 	f.seen[key] = line
@@ -164,7 +172,8 @@ func (f *imported) end(rd *bulk.Reading, err error) ([]bulk.Fault, error) {
 	}
 	faults := append(rd.Faults, f.faults...)
 	slices.SortStableFunc(faults, func(a, b bulk.Fault) int { return a.Line - b.Line })
-	if more := rd.FaultCount - len(rd.Faults); more > 0 {
+	faults = faults[:min(len(faults), f.max)]
+	if more := rd.FaultCount + f.count - len(faults); more > 0 {
 		faults = append(faults, bulk.Fault{Code: bulk.CodeFile, Message: fmt.Sprintf("%d more faults are not shown", more)})
 	}
 	return faults, nil
