@@ -25,6 +25,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"issue", testIssue},
 		{"one wins the slot", testRace},
 		{"begin refuses", testBeginRefuses},
+		{"constraints", testConstraints},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}
