@@ -26,6 +26,12 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"one wins the slot", testRace},
 		{"begin refuses", testBeginRefuses},
 		{"constraints", testConstraints},
+		{"unknown, quarantined, made", testUnknown},
+		{"settle refuses", testSettleRefuses},
+		{"nothing sent", testNothingSent},
+		{"an imported refund is bound", testImportBound},
+		{"hold", testHold},
+		{"unsettled", testUnsettled},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}
