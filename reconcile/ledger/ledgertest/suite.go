@@ -32,6 +32,14 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"an imported refund is bound", testImportBound},
 		{"hold", testHold},
 		{"unsettled", testUnsettled},
+		{"accept", testAccept},
+		{"conflict", testConflict},
+		{"revision", testRevision},
+		{"accept at once", testAcceptAtOnce},
+		{"batches", testBatches},
+		{"import orders", testImportOrders},
+		{"import refunds", testImportRefunds},
+		{"binding", testBinding},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}
