@@ -116,13 +116,13 @@ func testImportRefunds(t *testing.T, url string) {
 			t.Errorf("%s: %d refunds, then %d", c.name, before, after)
 		}
 	}
-	if n := count(t, raw, `SELECT count(*) FROM ledger_refunds WHERE refund_id = 'r2' AND status = 'failed'`); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM ledger_refunds WHERE refund_id = 'r2' AND status = 'failed'`); n != 1 {
 		t.Error("the pending refund did not settle")
 	}
-	if n := count(t, raw, `SELECT count(*) FROM ledger_refunds WHERE marker = ? AND instruction_id = 'mine' AND amount_minor = 40`, mine.Marker); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM ledger_refunds WHERE marker = ? AND instruction_id = 'mine' AND amount_minor = 40`, mine.Marker); n != 1 {
 		t.Error("the issued refund does not show")
 	}
-	if n := count(t, raw, `SELECT count(*) FROM ledger_orders WHERE amount_minor = 500 AND currency = 'VND' AND channel = 'MOMOPAY'`); n != 2 {
+	if n := Count(t, raw, `SELECT count(*) FROM ledger_orders WHERE amount_minor = 500 AND currency = 'VND' AND channel = 'MOMOPAY'`); n != 2 {
 		t.Errorf("%d orders show", n)
 	}
 	if s := state(t, db, "O2", ""); len(s.Bound) != 0 || s.Version == 1 {
@@ -130,7 +130,7 @@ func testImportRefunds(t *testing.T, url string) {
 	}
 }
 
-func books(t testing.TB, raw *sqlx.DB) int { return count(t, raw, `SELECT count(*) FROM refunds`) }
+func books(t testing.TB, raw *sqlx.DB) int { return Count(t, raw, `SELECT count(*) FROM refunds`) }
 
 func testBinding(t *testing.T, url string) {
 	const key = "client-key-abcd-1234"

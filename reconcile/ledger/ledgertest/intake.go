@@ -25,7 +25,7 @@ func testAccept(t *testing.T, url string) {
 	f := batch("f", a, b, anonymous)
 	given(t, db, f, order("O1", 500))
 	given(t, db, f)
-	if n := count(t, raw, `SELECT count(*) FROM events WHERE kind = 'batch_accepted'`); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM events WHERE kind = 'batch_accepted'`); n != 1 {
 		t.Errorf("%d events of one batch", n)
 	}
 	var cells string
@@ -34,7 +34,7 @@ func testAccept(t *testing.T, url string) {
 		t.Errorf("cells %s, want %s", cells, want)
 	}
 	for _, key := range []string{a.Key, anonymous.Key} {
-		if n := count(t, raw, `SELECT count(*) FROM instructions WHERE key = ?`, key); n != 1 {
+		if n := Count(t, raw, `SELECT count(*) FROM instructions WHERE key = ?`, key); n != 1 {
 			t.Errorf("key %q: %d", key, n)
 		}
 	}
@@ -109,10 +109,10 @@ func testConflict(t *testing.T, url string) {
 	if err != nil || len(twice) != 1 || twice[0].N != 2 {
 		t.Errorf("an instruction twice in a file: %v %v", twice, err)
 	}
-	if n := count(t, raw, `SELECT count(*) FROM batches`); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM batches`); n != 1 {
 		t.Errorf("%d batches", n)
 	}
-	if n := count(t, raw, `SELECT count(*) FROM instructions`); n != 2 {
+	if n := Count(t, raw, `SELECT count(*) FROM instructions`); n != 2 {
 		t.Errorf("%d instructions", n)
 	}
 }
@@ -236,7 +236,7 @@ func testAcceptAtOnce(t *testing.T, url string) {
 	if diff := cmp.Diff(map[bulk.State]int{bulk.Planned: 60, bulk.Skipped: 60}, status); diff != "" {
 		t.Error(diff)
 	}
-	if n := count(t, Raw(t, url), `SELECT count(*) FROM batches`); n != 2 {
+	if n := Count(t, Raw(t, url), `SELECT count(*) FROM batches`); n != 2 {
 		t.Errorf("%d batches", n)
 	}
 }

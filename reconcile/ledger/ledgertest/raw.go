@@ -21,8 +21,8 @@ func Raw(t testing.TB, url string) *sqlx.DB {
 	return db
 }
 
-// count is the number that query selects.
-func count(t testing.TB, db *sqlx.DB, query string, args ...any) (n int) {
+// Count is the number that query selects.
+func Count(t testing.TB, db *sqlx.DB, query string, args ...any) (n int) {
 	t.Helper()
 	ok(t, db.Get(&n, db.Rebind(query), args...))
 	return n

@@ -90,7 +90,7 @@ func testSettleRefuses(t *testing.T, url string) {
 
 	good := made(at, b.Instruction, "2")
 	alone := bulk.Settlement{OrderRef: "O1", Marker: c.Marker, At: now, State: bulk.Refused, Version: state(t, db, "O1", "").Version}
-	before, events := state(t, db, "O1", f.ID), count(t, raw, `SELECT count(*) FROM events`)
+	before, events := state(t, db, "O1", f.ID), Count(t, raw, `SELECT count(*) FROM events`)
 	for _, x := range []struct {
 		name  string
 		s     bulk.Settlement
@@ -129,7 +129,7 @@ func testSettleRefuses(t *testing.T, url string) {
 			t.Errorf("%s left a trace: %s", x.name, diff)
 		}
 	}
-	if n := count(t, raw, `SELECT count(*) FROM events`); n != events {
+	if n := Count(t, raw, `SELECT count(*) FROM events`); n != events {
 		t.Errorf("%d events of what did not happen", n-events)
 	}
 	ok(t, db.Settle(t.Context(), good)) // it was good
@@ -206,10 +206,10 @@ func testImportBound(t *testing.T, url string) {
 		Refund: listed(a.Instruction, "1", "SUCCESS"), Identity: "psp-1"}
 	ok(t, db.Settle(t.Context(), s)) // adopted without a POST
 	raw := Raw(t, url)
-	if n := count(t, raw, `SELECT count(*) FROM refunds WHERE source = 'import' AND marker = ? AND refund_id = 'r-1'`, a.Marker); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM refunds WHERE source = 'import' AND marker = ? AND refund_id = 'r-1'`, a.Marker); n != 1 {
 		t.Errorf("the import's row is not bound")
 	}
-	if n := count(t, raw, `SELECT count(*) FROM ledger_refunds`); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM ledger_refunds`); n != 1 {
 		t.Errorf("%d refunds of one", n)
 	}
 	if err := db.Begin(t.Context(), attempt(a.Instruction, 1), state(t, db, "O1", "").Version); !errors.Is(err, bulk.ErrMoved) {
@@ -228,7 +228,7 @@ func testImportBound(t *testing.T, url string) {
 	s = bulk.Settlement{OrderRef: "O1", Marker: b.Marker, At: now, Version: state(t, db, "O1", "").Version, State: bulk.Issued,
 		Refund: listed(b.Instruction, "2", "SUCCESS"), Identity: "psp-2"}
 	ok(t, db.Settle(t.Context(), s))
-	if n := count(t, raw, `SELECT count(*) FROM refunds WHERE marker = ? AND status = 'success' AND psp_refund_id = ''`, b.Marker); n != 1 {
+	if n := Count(t, raw, `SELECT count(*) FROM refunds WHERE marker = ? AND status = 'success' AND psp_refund_id = ''`, b.Marker); n != 1 {
 		t.Errorf("the issued refund is not settled")
 	}
 }
