@@ -6,25 +6,24 @@ import (
 	"refunds/portone"
 )
 
-// BookedStatus is the ledger's word for the state of a booked refund.
-type BookedStatus string
-
-const (
-	Success BookedStatus = "success"
-	Pending BookedStatus = "pending"
-	Failed  BookedStatus = "failed"
-)
-
-// Booked is one refund that the ledger has booked. Either id may be empty; an
-// imported refund has no Marker and no InstructionID.
+// Booked is one refund as the ledger has it.
 type Booked struct {
 	OrderRef      string
 	Amount        portone.Money
 	Status        BookedStatus
-	RefundID      string
-	PSPRefundID   string
-	Reason        string
+	RefundID      string // or ""
+	PSPRefundID   string // or ""
+	Reason        string // as PortOne lists it, or as it was imported
 	RefundedAt    time.Time
-	Marker        string
-	InstructionID string
+	Marker        string // of the instruction it was made for, or ""
+	InstructionID string // of that instruction, or ""
 }
+
+// BookedStatus is the ledger's word for how far a refund is.
+type BookedStatus string
+
+const (
+	Success BookedStatus = "success"
+	Pending BookedStatus = "pending" // PortOne's last word is outstanding, or not known to be final
+	Failed  BookedStatus = "failed"
+)

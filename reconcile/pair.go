@@ -97,12 +97,18 @@ func pairBy(a, b []told, ofA, ofB []int, same func(x, y told) bool) {
 }
 
 func augment(i int, freeB, ofA, ofB []int, edge func(i, j int) bool, tried []bool) bool {
+	for _, j := range freeB { // first without moving anybody: hundreds of equal ones stay quick
+		if ofB[j] < 0 && !tried[j] && edge(i, j) {
+			ofA[i], ofB[j] = j, i
+			return true
+		}
+	}
 	for _, j := range freeB {
 		if tried[j] || !edge(i, j) {
 			continue
 		}
 		tried[j] = true
-		if ofB[j] < 0 || augment(ofB[j], freeB, ofA, ofB, edge, tried) {
+		if augment(ofB[j], freeB, ofA, ofB, edge, tried) {
 			ofA[i], ofB[j] = j, i
 			return true
 		}

@@ -12,8 +12,9 @@ func (m *match) reversed() {
 	var seen []told
 	for _, s := range m.books.Seen {
 		if !s.SucceededAt.IsZero() {
-			seen = append(seen, told{psp: s.PSPRefundID, id: s.RefundID, marker: s.Marker, amount: s.Amount, status: Success,
-				word: string(s.Status), reason: s.Reason, date: s.Date, instructionID: m.instructions[s.Marker].ID})
+			t := s.told()
+			t.instructionID = m.instructions[s.Marker].ID
+			seen = append(seen, t)
 		}
 	}
 	slices.SortFunc(seen, compareTold)

@@ -53,9 +53,10 @@ func AllWindow(zone *time.Location) Window {
 // Yesterday is the business date that a nightly run at now reconciles.
 func Yesterday(now time.Time, zone *time.Location) Date { return DateOf(now, zone).Add(-1) }
 
-// Bounds are the first instant of an Activity window and the first after it.
+// Bounds are the first instant of an Activity window and the first one after it.
 func (w Window) Bounds() (from, to time.Time) {
-	return w.From.Begin(w.zone), w.To.Add(1).Begin(w.zone)
+	zone := w.Location()
+	return w.From.Begin(zone), w.To.Add(1).Begin(zone)
 }
 
 // String says the window in words for people.
