@@ -68,7 +68,7 @@ func (w Window) String() string {
 		}
 		return fmt.Sprintf("activity from %s to %s (%s)", w.From, w.To, w.Zone)
 	case Listed:
-		return fmt.Sprintf("%d named orders", len(w.Orders))
+		return "the orders that were named"
 	case All:
 		return "all orders of the ledger"
 	}
