@@ -1,0 +1,17 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"refunds/reconcile/ledger/ledgertest"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	for _, e := range ledgertest.Engines {
+		t.Run(e.Name, func(t *testing.T) { ledgertest.Run(t, e.Fresh) })
+	}
+}
