@@ -252,7 +252,7 @@ func TestWaitIsCut(t *testing.T) {
 		var wait sync.WaitGroup
 		for range 5 {
 			wait.Go(func() {
-				if err := p.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				if err := p.wait(ctx, true); !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %v", err)
 				}
 			})

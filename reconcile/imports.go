@@ -48,6 +48,28 @@ func ReadOrders(name string, r io.Reader, limits bulk.Limits) ([]bulk.Order, []b
 	return orders, faults, err
 }
 
+// orderRefTable takes a list of references, or a file of orders as it is.
+var orderRefTable = func() *bulk.Table {
+	t := bulk.Table{Columns: slices.Clone(orderTable.Columns)}
+	for i := range t.Columns {
+		t.Columns[i].Required = t.Columns[i].Name == "order_ref"
+	}
+	return &t
+}()
+
+// ReadOrderRefs reads the references of a file with a column order_ref, and perhaps the other
+// columns of orders. The error is one of reading; with any fault, the references are not
+// all that the file holds.
+func ReadOrderRefs(name string, r io.Reader, limits bulk.Limits) ([]string, []bulk.Fault, error) {
+	var refs []string
+	f := newImported(name, limits)
+	rd, err := bulk.ReadTable(r, orderRefTable, limits, func(rec *bulk.Record[orderCells]) {
+		refs = append(refs, rec.Values.OrderRef)
+	}, nil)
+	faults, err := f.end(rd, err)
+	return refs, faults, err
+}
+
 var bookedTable = &bulk.Table{Columns: []bulk.Column{
 	{Name: "order_ref", Required: true, Rule: bulk.JudgeReference, ID: true, Order: true, Aliases: bulk.OrderRefAliases},
 	{Name: "amount", Required: true, Amount: true, Aliases: []string{"refund_amount"}},

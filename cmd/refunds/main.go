@@ -46,6 +46,8 @@ type commands struct {
 		Import ledgerImportCmd `cmd:"" help:"Book refunds made elsewhere from a CSV file; again is harmless."`
 	} `cmd:"" help:"The booked refunds."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or upgrade the ledger's tables (PostgreSQL; SQLite does it by itself)."`
+	Serve    serveCmd    `cmd:"" help:"Stay and do the nightly reconciliation, and settle unknown outcomes through the day."`
+	Demo     demoCmd     `cmd:"" help:"Show the whole flow on made-up data in a minute. Needs nothing, touches nothing of yours."`
 	Simulate simulateCmd `cmd:"" help:"Be a PortOne to try the program with: orders, refund lists, faults."`
 }
 

@@ -76,6 +76,9 @@ func (d *DB) Close() error {
 	return err
 }
 
+// Ping tells whether the ledger answers.
+func (d *DB) Ping(ctx context.Context) error { return d.r.PingContext(ctx) }
+
 // String is where the ledger is, without a password.
 func (d *DB) String() string { return d.where }
 
