@@ -135,7 +135,7 @@ func (c *instructionCells) instruction() (Instruction, error) {
 // references are resolved.
 func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 	f := &File{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
-	t := twins{byID: map[string]place{}, byContent: map[content]place{}, bySum: map[content]place{}, turnDown: map[int]Fault{}}
+	t := newTwins()
 	var broken error
 	rd, err := ReadTable(r, instructionTable, limits, func(rec *Record[instructionCells]) {
 		i, err := rec.Values.instruction()
@@ -154,7 +154,7 @@ func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 			f.Rows, f.Totals = nil, nil
 		}
 	}()
-	f.take(&t, limits.OrDefault().Faults)
+	f.take(t, limits.OrDefault().Faults)
 	if err := f.addUp(); err != nil {
 		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.OrDefault().Faults)
 		f.Unusable = true

@@ -95,7 +95,7 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 			continue
 		}
 		if strings.Contains(text, "\r") {
-			return nil, refuse(l.n, "the lines end in CR alone, as on old Macs; save it as 'CSV UTF-8'")
+			return nil, refuse(l.n, "the lines %s", crAlone)
 		}
 		if strings.Contains(text, "\x00") {
 			return nil, refuse(l.n, "there are NUL bytes in the line, so this is no text; save it as 'CSV UTF-8'")

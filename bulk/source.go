@@ -107,6 +107,8 @@ func newSource(r io.Reader, l Limits) (*source, error) {
 	return s, nil
 }
 
+const crAlone = "end in CR alone, as on old Macs; save it as 'CSV UTF-8'"
+
 func firstLine(b []byte) []byte {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
 		return b[:i+1]
@@ -145,6 +147,8 @@ func (s *source) next() (line, error) {
 	}
 	b, err := s.text.ReadSlice('\n')
 	switch {
+	case err == bufio.ErrBufferFull && s.line == 0 && bytes.IndexByte(b, '\r') >= 0:
+		return line{}, refuse(1, "the lines %s", crAlone)
 	case err == bufio.ErrBufferFull || len(b) > s.limits.Record:
 		return line{}, refuse(s.line+1, "the line is longer than %s; this is another kind of file, or a quote in it never closes", bytesText(int64(s.limits.Record)))
 	case err == io.EOF && len(b) > 0:

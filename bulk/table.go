@@ -23,6 +23,7 @@
 // file with a smaller amount. No newline at the end is legal, and some programs never
 // write one. So that is a warning, where the last column is an amount or a reference,
 // and control totals (Control) are the cure.
+
 package bulk
 
 import (

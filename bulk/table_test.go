@@ -46,6 +46,7 @@ func TestLimits(t *testing.T) {
 		{"blank lines are no rows", head + row + "\n\n,,,\n", Limits{Rows: 1}, ""},
 		{"line too long", head + "27TcA,10,USD," + strings.Repeat("x", 70_000) + "\n", Limits{}, "longer than 64 KiB"},
 		{"line of a lower limit", head + "27TcA,10,USD," + strings.Repeat("x", 200) + "\n", Limits{Record: 100}, "longer than 100 bytes"},
+		{"CR alone, and long", strings.ReplaceAll(head, "\n", "\r") + strings.Repeat("27TcA,10,USD,Late\r", 9000), Limits{}, "CR alone"},
 		{"header too long", strings.Repeat("x,", 70_000) + "\n", Limits{}, "longer than 64 KiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
