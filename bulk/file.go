@@ -19,6 +19,7 @@ type File struct {
 	Rows       []Row           // the good ones, in the file's order, without Key and Marker; none if Unusable
 	TurnedDown []TurnedDown    // the others, in the file's order
 	Totals     []portone.Money // of Rows, one for each currency, by its code
+	SameAmount int             // of Rows: those that refund an order and amount of an earlier row again; they need an override
 
 	claimed    map[portone.Currency]int64 // of all rows whose amount can be read
 	unreadable int                        // rows whose amount can't

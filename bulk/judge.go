@@ -14,9 +14,11 @@ type judge struct {
 	unusable bool
 	n        int // rows so far
 
-	notUTF8  int        // rows with such bytes
-	ids      []idColumn // for each column of the file
-	lastLine int
+	notUTF8   int        // rows with such bytes
+	empty     int        // rows of nothing but empty cells
+	emptyLine int        // of the first
+	ids       []idColumn // for each column of the file
+	lastLine  int
 }
 
 func (j *judge) fileFault(f Fault) {
@@ -29,7 +31,9 @@ func (j *judge) emptyRow(rec *record) bool {
 	if rec.fault != "" || slices.ContainsFunc(rec.cells, func(c string) bool { return strings.Trim(c, " ") != "" }) {
 		return false
 	}
-	j.warnings.add(Fault{Code: CodeLook, Line: rec.line, Message: "all cells of the row are empty; it is left out"})
+	if j.empty++; j.empty == 1 {
+		j.emptyLine = rec.line
+	}
 	return true
 }
 
@@ -127,7 +131,7 @@ func (j *judge) wholeRow(rec *record) (Fault, bool) {
 	case j.isHeader(cells):
 		f.Code, f.Message = CodeNotRow, "the header stands here again, as if files had been joined; delete the line"
 	case len(cells) < width:
-		f.Message = fmt.Sprintf("the row has %s, but the header has %d; add what is missing", count(len(cells), "cell"), width)
+		f.Message = fmt.Sprintf("the row has %s, but the header has %d; add what is missing", plural(len(cells), "cell"), width)
 	case len(cells) > width && strings.Join(cells[width:], "") == "":
 		f.Message = fmt.Sprintf("the row has %d cells, but the header has %d; delete the empty cells at its end", len(cells), width)
 	case len(cells) > width:
@@ -141,7 +145,7 @@ func (j *judge) wholeRow(rec *record) (Fault, bool) {
 	return f, true
 }
 
-func count(n int, thing string) string {
+func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}

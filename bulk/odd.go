@@ -60,6 +60,9 @@ func (j *judge) atEnd(src *source) {
 	if j.n == 0 && !j.unusable {
 		j.fileFault(Fault{Code: CodeFile, Message: "the file has a header and no rows; was it exported whole?"})
 	}
+	if j.empty > 0 {
+		j.warnings.add(Fault{Code: CodeLook, Line: j.emptyLine, Message: "all cells of the row are empty" + others(j.empty) + "; it is left out"})
+	}
 	for i, id := range j.ids {
 		column := j.lay.column(i)
 		if id.cardCount > 0 {

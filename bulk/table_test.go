@@ -283,6 +283,19 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestSameAmountIsCounted: also beyond what is kept of the warnings.
+func TestSameAmountIsCounted(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range 50 {
+		fmt.Fprintf(&b, "27TcA,10,USD,Late %d\n", i)
+	}
+	f, err := ReadFile("x.csv", strings.NewReader(b.String()), Limits{Faults: 10})
+	if err != nil || f.SameAmount != 49 || len(f.Warnings) != 10 || f.WarningCount != 49 {
+		t.Errorf("%d rows, %d of %d warnings, %v", f.SameAmount, len(f.Warnings), f.WarningCount, err)
+	}
+}
+
 func TestAccepted(t *testing.T) {
 	for _, c := range []struct {
 		input      string

@@ -108,6 +108,7 @@ func (t *twins) sameID(rows []Row, first int, rec *Record[instructionCells]) {
 
 // take moves the twins out of the rows, and puts their faults and warnings with the others.
 func (f *File) take(t *twins, max int) {
+	f.SameAmount = len(t.warnings)
 	for _, w := range t.warnings {
 		f.add(&f.Warnings, &f.WarningCount, w, max)
 	}
