@@ -42,8 +42,8 @@ func judgeAmount(v string, c portone.Currency) string {
 	return ""
 }
 
-// write is the cure for what means amount, if it is one in c.
-func write(amount string, c portone.Currency) string {
+// writeAs is the cure for what means amount, if it is one in c.
+func writeAs(amount string, c portone.Currency) string {
 	if decimalForm.MatchString(amount) && judgeAmount(amount, c) == "" {
 		return "write " + amount
 	}
@@ -64,7 +64,7 @@ func explainForeign(v string, c portone.Currency) string {
 	case v[0] == '=':
 		return "is a formula; write the amount itself"
 	case ascii != v:
-		return "has full-width digits; " + write(ascii, c)
+		return "has full-width digits; " + writeAs(ascii, c)
 	case strings.ContainsFunc(v, func(r rune) bool { return r > 0x7f && unicode.IsDigit(r) }):
 		return "has digits of another alphabet; write it with 0 to 9"
 	case scientificForm.MatchString(v):
@@ -93,7 +93,7 @@ func isCurrencyWord(s string) bool {
 func explainSign(v string, c portone.Currency) string {
 	switch {
 	case v[0] == '+':
-		return "has a plus sign; " + write(v[1:], c)
+		return "has a plus sign; " + writeAs(v[1:], c)
 	case strings.Trim(v, "-–") == "":
 		return "is not a number; write the amount, " + exampleAmount
 	case strings.HasPrefix(v, "-"), strings.HasPrefix(v, "−"), strings.HasPrefix(v, "–"), strings.HasSuffix(v, "-"),
@@ -106,7 +106,7 @@ func explainSign(v string, c portone.Currency) string {
 // explainSeparators: thousands, and decimals with a comma.
 func explainSeparators(v string, c portone.Currency) string {
 	if joined := strings.NewReplacer(" ", "", "'", "", "’", "", "_", "").Replace(v); joined != v {
-		return "has separators between its digits; " + write(joined, c)
+		return "has separators between its digits; " + writeAs(joined, c)
 	}
 	d, known := c.Decimals()
 	comma, point := strings.LastIndexByte(v, ','), strings.LastIndexByte(v, '.')
@@ -116,15 +116,15 @@ func explainSeparators(v string, c portone.Currency) string {
 	case comma < 0 && strings.Count(v, ".") < 2 && !(known && d == 0):
 		return ""
 	case comma >= 0 && point > comma && decimalForm.MatchString(noCommas):
-		return "has commas between thousands; " + write(noCommas, c)
+		return "has commas between thousands; " + writeAs(noCommas, c)
 	case comma > point && decimalForm.MatchString(decimalComma) && !groupedComma.MatchString(v):
-		return "uses a comma for decimals; " + write(decimalComma, c)
+		return "uses a comma for decimals; " + writeAs(decimalComma, c)
 	case groupedComma.MatchString(v) && (strings.Count(v, ",") > 1 || known && d < 3):
-		return "has commas between thousands; " + write(noCommas, c)
+		return "has commas between thousands; " + writeAs(noCommas, c)
 	case groupedComma.MatchString(v):
 		return fmt.Sprintf("has a comma that may separate thousands or decimals; write %s or %s", noCommas, decimalComma)
 	case strings.Count(v, ".") > 1 && groupedPoint.MatchString(v):
-		return "has points between thousands; " + write(noPoints, c)
+		return "has points between thousands; " + writeAs(noPoints, c)
 	case known && d == 0 && groupedPoint.MatchString(v):
 		return fmt.Sprintf("is how %s is written in Vietnam, or has decimals, which %s has not; write %s if that is the amount", noPoints, c, noPoints)
 	case comma < 0 && point >= 0 && point == strings.IndexByte(v, '.'):
@@ -146,20 +146,20 @@ func explainNumber(v string, c portone.Currency) string {
 	case strings.Trim(v, "0.") == "" && whole != "":
 		return "is zero; remove the row, or write the amount"
 	case whole == "":
-		return "has no digit before the point; " + write("0"+v, c)
+		return "has no digit before the point; " + writeAs("0"+v, c)
 	case point && frac == "":
-		return "has no digit after the point; " + write(whole, c)
+		return "has no digit after the point; " + writeAs(whole, c)
 	case len(whole) > 1 && whole[0] == '0':
 		if short == "" {
 			short = "0"
 		}
-		return "has leading zeros; " + write(short+v[len(whole):], c)
+		return "has leading zeros; " + writeAs(short+v[len(whole):], c)
 	case len(whole) > 15:
 		return "has more than 15 digits before the point; no refund is that large"
 	case known && d == 0 && point:
 		return fmt.Sprintf("has decimals, but %s has none; it is never rounded here, so write the exact amount", c)
 	case known && len(frac) > d && strings.Trim(frac[d:], "0") == "" && len(frac) != 3:
-		return fmt.Sprintf("has %d decimals, but %s has %d; %s", len(frac), c, d, write(whole+"."+frac[:d], c))
+		return fmt.Sprintf("has %d decimals, but %s has %d; %s", len(frac), c, d, writeAs(whole+"."+frac[:d], c))
 	case known && len(frac) > d && len(frac) == 3:
 		return fmt.Sprintf("has 3 decimals, but %s has %d; write the exact amount, which is %s if the point separates thousands", c, d, whole+frac)
 	case known && len(frac) > d:

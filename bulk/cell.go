@@ -88,6 +88,9 @@ func JudgeReference(v string) string {
 	case v[0] == '-' || v[0] == '_':
 		return "begins with " + v[:1] + "; the first character must be a letter or a digit"
 	}
+	if strings.Contains(v, " ") {
+		return "has a space in it; only A-Z, a-z, 0-9, _ and - are possible"
+	}
 	for _, r := range v {
 		if r > 0x7f || !(r == '_' || r == '-' || unicode.IsLetter(r) || unicode.IsDigit(r)) {
 			return fmt.Sprintf("has %q in it; only A-Z, a-z, 0-9, _ and - are possible", r)

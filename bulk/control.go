@@ -39,7 +39,7 @@ func (c Control) Check(f *File) (faults []Fault) {
 		faults = append(faults, Fault{Code: CodeFile, Message: fmt.Sprintf(format, a...)})
 	}
 	if rows := f.N - f.notRows; c.Rows != 0 && c.Rows != rows {
-		fault("the file has %s, not %d; compare it with the original", count(rows, "row"), c.Rows)
+		fault("the file has %s, not %d; compare it with the original", plural(rows, "row"), c.Rows)
 	}
 	if len(c.Totals) == 0 {
 		return faults

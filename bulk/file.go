@@ -19,6 +19,7 @@ type File struct {
 	Rows       []Row           // the good ones, in the file's order, without Key and Marker; none if Unusable
 	TurnedDown []TurnedDown    // the others, in the file's order
 	Totals     []portone.Money // of Rows, one for each currency, by its code
+	SameAmount int             // of Rows: those that refund an order and amount of an earlier row again; they need an override
 
 	claimed    map[portone.Currency]int64 // of all rows whose amount can be read
 	unreadable int                        // rows whose amount can't
@@ -135,7 +136,7 @@ func (c *instructionCells) instruction() (Instruction, error) {
 // references are resolved.
 func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 	f := &File{Name: name[strings.LastIndexAny(name, `/\`)+1:]}
-	t := twins{byID: map[string]place{}, byContent: map[content]place{}, bySum: map[content]place{}, turnDown: map[int]Fault{}}
+	t := newTwins()
 	var broken error
 	rd, err := ReadTable(r, instructionTable, limits, func(rec *Record[instructionCells]) {
 		i, err := rec.Values.instruction()
@@ -154,7 +155,7 @@ func ReadFile(name string, r io.Reader, limits Limits) (*File, error) {
 			f.Rows, f.Totals = nil, nil
 		}
 	}()
-	f.take(&t, limits.OrDefault().Faults)
+	f.take(t, limits.OrDefault().Faults)
 	if err := f.addUp(); err != nil {
 		f.add(&f.Faults, &f.FaultCount, Fault{Code: CodeFile, Message: err.Error()}, limits.OrDefault().Faults)
 		f.Unusable = true

@@ -79,7 +79,7 @@ func (t *Table) splitHeader(text []byte) (cells []string, delim byte, known int)
 }
 
 // readHeader reads up to the header, which is the first line that names a column of
-// the table, or nearly names two. Lines above it are faults. It returns a refusal if
+// the table, or nearly names two. Lines above it are faults. It returns a fileRefusal if
 // there is none.
 func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 	var above []line
@@ -95,10 +95,10 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 			continue
 		}
 		if strings.Contains(text, "\r") {
-			return nil, refuse(l.n, "the lines end in CR alone, as on old Macs; save it as 'CSV UTF-8'")
+			return nil, refuseFile(l.n, "the lines %s", crAlone)
 		}
 		if strings.Contains(text, "\x00") {
-			return nil, refuse(l.n, "there are NUL bytes in the line, so this is no text; save it as 'CSV UTF-8'")
+			return nil, refuseFile(l.n, "there are NUL bytes in the line, so this is no text; save it as 'CSV UTF-8'")
 		}
 		cells, delim, known := t.splitHeader(l.text)
 		if known == 0 && t.similar(cells) < 2 {
@@ -110,7 +110,7 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 		}
 		lay := &layout{table: t, delim: delim, written: cells, line: l.n}
 		if badQuotes := (&records{delim: delim}).quotes(l.text, false); badQuotes != quoteClosed {
-			fault(Fault{Code: CodeFile, Line: l.n, Message: "a quote in the header is not closed, or stands inside of a name; write the names without quotes and line breaks"})
+			return nil, refuseFile(l.n, "a quote in the header is not closed, or stands inside of a name; write the names without quotes and line breaks")
 		}
 		if i := badByte(l.text); i >= 0 {
 			fault(Fault{Code: CodeFile, Line: l.n, Message: "the header " + notUTF8(l.text[i], l.at+int64(i))})
@@ -119,18 +119,18 @@ func (t *Table) readHeader(src *source, fault func(Fault)) (*layout, error) {
 		return lay, nil
 	}
 	if len(above) == 0 {
-		return nil, refuse(0, "the file is empty; it needs a header and rows")
+		return nil, refuseFile(0, "the file is empty; it needs a header and rows")
 	}
 	first := above[0]
 	if badByte(first.text) >= 0 {
 		i := badByte(first.text)
-		return nil, refuse(first.n, "the line %s", notUTF8(first.text[i], first.at+int64(i)))
+		return nil, refuseFile(first.n, "the line %s", notUTF8(first.text[i], first.at+int64(i)))
 	}
 	message := "is not a header; the first line must name the columns: " + t.names()
 	if strings.Count(string(first.text), "|") > 1 {
 		message = "is not separated by comma, semicolon or tab; export it with one of these"
 	}
-	return nil, refuse(first.n, "\"%s\" %s", show(string(first.text)), message)
+	return nil, refuseFile(first.n, "\"%s\" %s", show(string(first.text)), message)
 }
 
 func aboveMessage(text string) string {
@@ -187,7 +187,9 @@ func (l *layout) judge(fault func(Fault)) {
 		fault(Fault{Code: CodeFile, Line: l.line, Column: t.OneOf[0], Message: "the column is missing; add it, or " + strings.Join(t.OneOf[1:], " or ")})
 	}
 	for i, name := range l.written {
-		l.written[i] = visible(hideCards(name)) // a fit header is left as it is by that
+		if l.of[i] < 0 { // what is no name is only ever shown
+			l.written[i] = visible(hideCards(name))
+		}
 	}
 }
 

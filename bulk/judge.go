@@ -14,18 +14,11 @@ type judge struct {
 	unusable bool
 	n        int // rows so far
 
-	notUTF8  int        // rows with such bytes
-	ids      []idColumn // for each column of the file
-	lastLine int
-}
-
-// idColumn is what is remembered of a column of ids.
-type idColumn struct {
-	lengths   map[int]int // of digits-only values: length → line of the first
-	cardCount int
-	cardFirst Fault
-	odd       int // values that a spreadsheet seems to have changed
-	oddFirst  Fault
+	notUTF8   int        // rows with such bytes
+	empty     int        // rows of nothing but empty cells
+	emptyLine int        // of the first
+	ids       []idColumn // for each column of the file
+	lastLine  int
 }
 
 func (j *judge) fileFault(f Fault) {
@@ -38,7 +31,9 @@ func (j *judge) emptyRow(rec *record) bool {
 	if rec.fault != "" || slices.ContainsFunc(rec.cells, func(c string) bool { return strings.Trim(c, " ") != "" }) {
 		return false
 	}
-	j.warnings.add(Fault{Code: CodeLook, Line: rec.line, Message: "all cells of the row are empty; it is left out"})
+	if j.empty++; j.empty == 1 {
+		j.emptyLine = rec.line
+	}
 	return true
 }
 
@@ -136,7 +131,7 @@ func (j *judge) wholeRow(rec *record) (Fault, bool) {
 	case j.isHeader(cells):
 		f.Code, f.Message = CodeNotRow, "the header stands here again, as if files had been joined; delete the line"
 	case len(cells) < width:
-		f.Message = fmt.Sprintf("the row has %s, but the header has %d; add what is missing", count(len(cells), "cell"), width)
+		f.Message = fmt.Sprintf("the row has %s, but the header has %d; add what is missing", plural(len(cells), "cell"), width)
 	case len(cells) > width && strings.Join(cells[width:], "") == "":
 		f.Message = fmt.Sprintf("the row has %d cells, but the header has %d; delete the empty cells at its end", len(cells), width)
 	case len(cells) > width:
@@ -150,7 +145,7 @@ func (j *judge) wholeRow(rec *record) (Fault, bool) {
 	return f, true
 }
 
-func count(n int, thing string) string {
+func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
@@ -264,90 +259,4 @@ func (j *judge) oneOf(cells []string) string {
 		return "" // nothing is asked for, or it is the header's fault
 	}
 	return "the row names no order; fill in " + strings.Join(j.lay.table.OneOf, " or ")
-}
-
-// look remembers what is odd about an id without being a fault.
-func (j *judge) look(rec *record, i int, v string) {
-	if j.ids == nil {
-		j.ids = make([]idColumn, len(j.lay.written))
-	}
-	id := &j.ids[i]
-	if cards(v) != nil {
-		if id.cardCount++; id.cardCount == 1 {
-			id.cardFirst = j.cellFault(rec, i, show(v), "")
-		}
-	}
-	digits, exponent := numeric(v)
-	if digits && id.lengths[len(v)] == 0 {
-		if id.lengths == nil {
-			id.lengths = map[int]int{}
-		}
-		id.lengths[len(v)] = rec.lineOf(i)
-	}
-	if digits && len(v) > 15 && strings.Trim(v[15:], "0") == "" || exponent {
-		if id.odd++; id.odd == 1 {
-			id.oddFirst = j.cellFault(rec, i, show(v), "")
-		}
-	}
-}
-
-// numeric: v is digits alone, or digits, an E and digits, as in 12E34.
-func numeric(v string) (digits, exponent bool) {
-	e := 0
-	for i := 0; i < len(v); i++ {
-		switch c := v[i]; {
-		case c >= '0' && c <= '9':
-		case (c == 'e' || c == 'E') && i > 0 && i < len(v)-1:
-			e++
-		default:
-			return false, false
-		}
-	}
-	return e == 0, e == 1
-}
-
-// atEnd finds what only the whole file shows.
-func (j *judge) atEnd(src *source) {
-	if j.n == 0 && !j.unusable {
-		j.fileFault(Fault{Code: CodeFile, Message: "the file has a header and no rows; was it exported whole?"})
-	}
-	for i, id := range j.ids {
-		column := j.lay.column(i)
-		if id.cardCount > 0 {
-			id.cardFirst.Code = CodeLook
-			id.cardFirst.Message = "looks like a payment card number" + others(id.cardCount) + "; make sure that it is none"
-			j.warnings.add(id.cardFirst)
-		}
-		if id.odd > 0 {
-			id.oddFirst.Code = CodeLook
-			id.oddFirst.Message = "looks like a number that a spreadsheet changed" + others(id.odd) + "; compare it with the original"
-			j.warnings.add(id.oddFirst)
-		}
-		if len(id.lengths) > 1 {
-			var lengths, lines []string
-			for n, line := range id.lengths {
-				lengths = append(lengths, fmt.Sprintf("%03d digits (line %d)", n, line))
-			}
-			slices.Sort(lengths)
-			for _, l := range lengths {
-				lines = append(lines, strings.TrimLeft(l, "0"))
-			}
-			j.warnings.add(Fault{Code: CodeLook, Line: j.lay.line, Column: column,
-				Message: "has numbers of differing length: " + strings.Join(lines, ", ") + "; were leading zeros lost?"})
-		}
-	}
-	if last := len(j.lay.written) - 1; j.n > 0 && src.open && (j.lay.declared(last).Amount || j.lay.declared(last).ID) {
-		j.warnings.add(Fault{Code: CodeLook, Line: j.lastLine, Column: j.lay.column(last),
-			Message: "is the last of a file without a newline at its end, as in a file that was cut off; compare it with the original, or give control totals"})
-	}
-	if j.notUTF8 > 1 {
-		j.warnings.add(Fault{Code: CodeLook, Message: fmt.Sprintf("%d rows have bytes that are not UTF-8", j.notUTF8)})
-	}
-}
-
-func others(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return fmt.Sprintf(" (the first of %d)", n)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 )
 
 // aheadLines is how far a quote's end is looked for. A cell may hold no line break at
@@ -53,7 +52,7 @@ func (r *records) next() (record, error) {
 		if err != nil {
 			return record{}, err
 		}
-		if strings.TrimSpace(string(l.text)) == "" && (r.delim != '\t' || bytes.IndexByte(l.text, '\t') < 0) {
+		if len(bytes.Trim(l.text, " \t\r\n")) == 0 && (r.delim != '\t' || bytes.IndexByte(l.text, '\t') < 0) {
 			continue
 		}
 		return r.cut(l)

@@ -111,6 +111,9 @@ func WriteRejects(path string, f *File, results []Result) error {
 
 // resultsByN demands a result for each good row and none for others.
 func resultsByN(f *File, results []Result) (map[int]Result, error) {
+	if f.Unusable {
+		return nil, errors.New("no row of the input may be used")
+	}
 	byN := make(map[int]Result, len(results))
 	for _, r := range results {
 		byN[r.N] = r

@@ -102,6 +102,24 @@ func issued(f *File) (results []Result) {
 	return results
 }
 
+func TestUnusableHasNoResults(t *testing.T) {
+	f := mustRead(t, "in.csv", []byte(head+"27TcA,10,USD,Late\n27TcB,10,USD,\"Late\n"))
+	path := filepath.Join(t.TempDir(), "out.csv")
+	for _, write := range []func(string, *File, []Result) error{WriteResults, WriteRejects} {
+		if err := write(path, f, nil); err == nil || !strings.Contains(err.Error(), "no row") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestHeaderComesBackAsWritten: also with a space that is not a plain one in a name.
+func TestHeaderComesBackAsWritten(t *testing.T) {
+	f := mustRead(t, "in.csv", []byte("Order\u00a0ID,AMOUNT , Currency,refund-reason\n27TcA,10,USD,Late\n"))
+	if again := readBack(t, f); f.FaultCount != 0 || !slices.Equal(f.Header, again.Header) || !sameRows(f, again) {
+		t.Errorf("%s\nread back:\n%s", verdict(f), verdict(again))
+	}
+}
+
 func TestNoRejectsNoFile(t *testing.T) {
 	f := mustRead(t, "in.csv", []byte(head+"27TcA,10,USD,Late\n"))
 	path := filepath.Join(t.TempDir(), "in.rejects.csv")

@@ -15,16 +15,16 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// A refusal is a reason to stop reading: nothing that follows can be judged.
-type refusal struct {
+// A fileRefusal is a reason to stop reading: nothing that follows can be judged.
+type fileRefusal struct {
 	line    int // 0: the whole file
 	message string
 }
 
-func (r *refusal) Error() string { return r.message }
+func (r *fileRefusal) Error() string { return r.message }
 
-func refuse(line int, format string, a ...any) error {
-	return &refusal{line, fmt.Sprintf(format, a...)}
+func refuseFile(line int, format string, a ...any) error {
+	return &fileRefusal{line, fmt.Sprintf(format, a...)}
 }
 
 // A source hands out the lines of a file, in UTF-8 and without a byte order mark, and
@@ -62,7 +62,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.r.Read(p)
 	m.n += int64(n)
 	if m.n > m.max {
-		return 0, refuse(0, "the file is larger than %s; split it into several", bytesText(m.max))
+		return 0, refuseFile(0, "the file is larger than %s; split it into several", bytesText(m.max))
 	}
 	m.hash.Write(p[:n])
 	return n, err
@@ -101,11 +101,13 @@ func newSource(r io.Reader, l Limits) (*source, error) {
 		s.encoding = "UTF-16 BE"
 		text = transform.NewReader(head, unicode.UTF16(unicode.BigEndian, unicode.ExpectBOM).NewDecoder())
 	case bytes.IndexByte(firstLine(start), 0) >= 0:
-		return s, refuse(1, "there are NUL bytes in the first line, so this is no text, or UTF-16 without its mark; save it as 'CSV UTF-8'")
+		return s, refuseFile(1, "there are NUL bytes in the first line, so this is no text, or UTF-16 without its mark; save it as 'CSV UTF-8'")
 	}
 	s.text = bufio.NewReaderSize(text, max(l.Record, 4096))
 	return s, nil
 }
+
+const crAlone = "end in CR alone, as on old Macs; save it as 'CSV UTF-8'"
 
 func firstLine(b []byte) []byte {
 	if i := bytes.IndexByte(b, '\n'); i >= 0 {
@@ -129,7 +131,7 @@ func notText(b []byte) error {
 		{"<", "this is HTML or XML, not CSV; " + cure},
 	} {
 		if bytes.HasPrefix(b, []byte(kind.magic)) {
-			return refuse(0, "%s", kind.message)
+			return refuseFile(0, "%s", kind.message)
 		}
 	}
 	return nil
@@ -145,8 +147,10 @@ func (s *source) next() (line, error) {
 	}
 	b, err := s.text.ReadSlice('\n')
 	switch {
+	case err == bufio.ErrBufferFull && s.line == 0 && bytes.IndexByte(b, '\r') >= 0:
+		return line{}, refuseFile(1, "the lines %s", crAlone)
 	case err == bufio.ErrBufferFull || len(b) > s.limits.Record:
-		return line{}, refuse(s.line+1, "the line is longer than %s; this is another kind of file, or a quote in it never closes", bytesText(int64(s.limits.Record)))
+		return line{}, refuseFile(s.line+1, "the line is longer than %s; this is another kind of file, or a quote in it never closes", bytesText(int64(s.limits.Record)))
 	case err == io.EOF && len(b) > 0:
 		s.open = true
 	case err != nil:
@@ -200,8 +204,8 @@ func badByte(line []byte) int {
 	return -1
 }
 
-func asRefusal(err error) (*refusal, bool) {
-	var r *refusal
+func asRefusal(err error) (*fileRefusal, bool) {
+	var r *fileRefusal
 	ok := errors.As(err, &r)
 	return r, ok
 }

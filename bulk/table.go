@@ -23,6 +23,7 @@
 // file with a smaller amount. No newline at the end is legal, and some programs never
 // write one. So that is a warning, where the last column is an amount or a reference,
 // and control totals (Control) are the cure.
+
 package bulk
 
 import (
@@ -195,7 +196,7 @@ func (s *scan[T]) readRows(recs *records) error {
 		}
 		if s.n++; s.n > s.lim.Rows {
 			s.n--
-			return refuse(rec.line, "the file has more than %d rows; split it into several", s.lim.Rows)
+			return refuseFile(rec.line, "the file has more than %d rows; split it into several", s.lim.Rows)
 		}
 		if faults := s.row(&rec); faults != nil {
 			if s.bad != nil {

@@ -46,6 +46,7 @@ func TestLimits(t *testing.T) {
 		{"blank lines are no rows", head + row + "\n\n,,,\n", Limits{Rows: 1}, ""},
 		{"line too long", head + "27TcA,10,USD," + strings.Repeat("x", 70_000) + "\n", Limits{}, "longer than 64 KiB"},
 		{"line of a lower limit", head + "27TcA,10,USD," + strings.Repeat("x", 200) + "\n", Limits{Record: 100}, "longer than 100 bytes"},
+		{"CR alone, and long", strings.ReplaceAll(head, "\n", "\r") + strings.Repeat("27TcA,10,USD,Late\r", 9000), Limits{}, "CR alone"},
 		{"header too long", strings.Repeat("x,", 70_000) + "\n", Limits{}, "longer than 64 KiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,14 +95,14 @@ func TestRefusedEarly(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
-			rd, err := ReadTable(io.MultiReader(strings.NewReader(head), e), instructionTable, Limits{},
+			rd, err := ReadTable(io.MultiReader(strings.NewReader(head), e), instructionTable, Limits{Rows: 20_000},
 				func(*Record[instructionCells]) {}, nil)
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			if err != nil || !rd.Unusable || rd.ID != "" {
 				t.Fatalf("%v, unusable %v, id %q", err, rd.Unusable, rd.ID)
 			}
-			if e.taken > 33<<20 {
+			if e.taken > 2<<20 {
 				t.Errorf("%d bytes were read", e.taken)
 			}
 			if len(rd.Faults) > 1000 {
@@ -279,6 +280,19 @@ func TestControl(t *testing.T) {
 		if m, err := ParseTotal(bad); err == nil {
 			t.Errorf("%q is %v", bad, m)
 		}
+	}
+}
+
+// TestSameAmountIsCounted: also beyond what is kept of the warnings.
+func TestSameAmountIsCounted(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := range 50 {
+		fmt.Fprintf(&b, "27TcA,10,USD,Late %d\n", i)
+	}
+	f, err := ReadFile("x.csv", strings.NewReader(b.String()), Limits{Faults: 10})
+	if err != nil || f.SameAmount != 49 || len(f.Warnings) != 10 || f.WarningCount != 49 {
+		t.Errorf("%d rows, %d of %d warnings, %v", f.SameAmount, len(f.Warnings), f.WarningCount, err)
 	}
 }
 

@@ -2,80 +2,113 @@ package bulk
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
-
-	"refunds/portone"
 )
 
 // twins finds rows of one file that are, or may be, the same instruction.
 type twins struct {
-	byID      map[string]place
-	byContent map[content]place // of rows without an id
-	bySum     map[content]place // the same without the reason, of all rows
-	turnDown  map[int]Fault     // by the row's N
-	warnings  []Fault
+	seed     maphash.Seed
+	first    map[uint64]int32 // hash of what rows are compared by → index of the first such row
+	sheets   []int            // where a spreadsheet shows each row
+	turnDown map[int]Fault    // by the row's N
+	warnings []Fault
 }
 
-// A place is a row, by its index in File.Rows, and where a spreadsheet shows it.
-type place struct{ index, sheet int }
-
-type content struct {
-	order, merchantOrder string
-	amount               portone.Money
-	reason               string
+func newTwins() *twins {
+	return &twins{seed: maphash.MakeSeed(), first: map[uint64]int32{}, turnDown: map[int]Fault{}}
 }
 
-// look compares the last of rows, which rec tells of, with those before it. The first of two equal
-// rows stays good. Of two rows with one id and other content neither does, since
-// nobody can say which is meant.
+// A likeness is what two rows are compared by. Rows that are the same have one hash.
+type likeness struct {
+	hash func(seed maphash.Seed, r *Row) uint64
+	same func(a, b *Row) bool
+}
+
+var (
+	byID = likeness{
+		func(s maphash.Seed, r *Row) uint64 { return maphash.String(s, r.ID) },
+		func(a, b *Row) bool { return a.ID == b.ID },
+	}
+	byContent = likeness{ // of rows without an id
+		func(s maphash.Seed, r *Row) uint64 { return hashSum(s, r) ^ maphash.String(s, r.Reason) },
+		func(a, b *Row) bool { return a.ID == b.ID && sameSum(a, b) && a.Reason == b.Reason },
+	}
+	bySum = likeness{hashSum, sameSum}
+)
+
+func hashSum(s maphash.Seed, r *Row) uint64 {
+	h := maphash.String(s, r.OrderRef)*0x9e3779b97f4a7c15 + maphash.String(s, r.MerchantOrderRef)
+	return h*0x9e3779b97f4a7c15 + uint64(r.Amount.Minor)
+}
+
+func sameSum(a, b *Row) bool {
+	return a.OrderRef == b.OrderRef && a.MerchantOrderRef == b.MerchantOrderRef && a.Amount == b.Amount
+}
+
+// earlier is the index of the first row that is like the last of rows, or -1; then the
+// last is remembered as the first.
+func (t *twins) earlier(rows []Row, l likeness) int {
+	last := len(rows) - 1
+	row := &rows[last]
+	for h := l.hash(t.seed, row); ; h++ { // past those that only hash alike
+		i, ok := t.first[h]
+		if !ok {
+			t.first[h] = int32(last)
+			return -1
+		}
+		if l.same(&rows[i], row) {
+			return int(i)
+		}
+	}
+}
+
+// look compares the last of rows, which rec tells of, with those before it. The first
+// of two equal rows stays good. Of two rows with one id and other content neither
+// does, since nobody can say which is meant.
 func (t *twins) look(rows []Row, rec *Record[instructionCells]) {
 	row := &rows[len(rows)-1]
-	here := place{len(rows) - 1, rec.sheet}
-	c := content{row.OrderRef, row.MerchantOrderRef, row.Amount, row.Reason}
+	t.sheets = append(t.sheets, rec.sheet)
 	column := "order_ref"
 	if row.OrderRef == "" {
 		column = "merchant_order_ref"
 	}
-	twice := func(earlier place, column, message string) {
-		t.turnDown[row.N] = rec.Fault(CodeTwice, column, fmt.Sprintf(message, rows[earlier.index].Line))
-	}
 	if row.ID != "" {
-		earlier, ok := t.byID[row.ID]
-		switch {
-		case !ok:
-			t.byID[row.ID] = here
-		case sameInstruction(rows[earlier.index].Instruction, row.Instruction):
-			twice(earlier, "instruction_id", "stands on line %d already, with the same content; remove one of the two rows")
-			return
-		default:
-			twice(earlier, "instruction_id", "stands on line %d already, with other content; give each refund an id of its own")
-			if first := rows[earlier.index]; t.turnDown[first.N].Message == "" {
-				r := Record[instructionCells]{Line: first.Line, Cells: first.Cells, sheet: earlier.sheet, lay: rec.lay}
-				t.turnDown[first.N] = r.Fault(CodeTwice, "instruction_id",
-					fmt.Sprintf("stands on line %d again, with other content; give each refund an id of its own", row.Line))
-			}
+		if i := t.earlier(rows, byID); i >= 0 {
+			t.sameID(rows, i, rec)
 			return
 		}
-	} else if earlier, ok := t.byContent[c]; ok {
-		twice(earlier, column, "is refunded on line %d already, with the same amount and reason; remove one of the two rows, or give both an instruction_id")
+	} else if i := t.earlier(rows, byContent); i >= 0 {
+		t.turnDown[row.N] = rec.Fault(CodeTwice, column, fmt.Sprintf(
+			"is refunded on line %d already, with the same amount and reason; remove one of the two rows, or give both an instruction_id", rows[i].Line))
 		return
-	} else {
-		t.byContent[c] = here
 	}
-	c.reason = ""
-	if earlier, ok := t.bySum[c]; ok {
+	if i := t.earlier(rows, bySum); i >= 0 {
 		t.warnings = append(t.warnings, rec.Fault(CodeSameAmount, column,
-			fmt.Sprintf("is refunded on line %d already, with the same amount; make sure that both are meant", rows[earlier.index].Line)))
-	} else {
-		t.bySum[c] = here
+			fmt.Sprintf("is refunded on line %d already, with the same amount; make sure that both are meant", rows[i].Line)))
 	}
 }
 
-// sameInstruction: all that is sent is the same.
-func sameInstruction(a, b Instruction) bool { return a == b }
+// sameID turns down the last of rows, and the one at first too if it says something else.
+func (t *twins) sameID(rows []Row, first int, rec *Record[instructionCells]) {
+	row, other := &rows[len(rows)-1], &rows[first]
+	if row.Instruction == other.Instruction {
+		t.turnDown[row.N] = rec.Fault(CodeTwice, "instruction_id",
+			fmt.Sprintf("stands on line %d already, with the same content; remove one of the two rows", other.Line))
+		return
+	}
+	t.turnDown[row.N] = rec.Fault(CodeTwice, "instruction_id",
+		fmt.Sprintf("stands on line %d already, with other content; give each refund an id of its own", other.Line))
+	if _, told := t.turnDown[other.N]; !told {
+		r := Record[instructionCells]{Line: other.Line, Cells: other.Cells, sheet: t.sheets[first], lay: rec.lay}
+		t.turnDown[other.N] = r.Fault(CodeTwice, "instruction_id",
+			fmt.Sprintf("stands on line %d again, with other content; give each refund an id of its own", row.Line))
+	}
+}
 
 // take moves the twins out of the rows, and puts their faults and warnings with the others.
 func (f *File) take(t *twins, max int) {
+	f.SameAmount = len(t.warnings)
 	for _, w := range t.warnings {
 		f.add(&f.Warnings, &f.WarningCount, w, max)
 	}
