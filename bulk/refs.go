@@ -56,10 +56,33 @@ func (f *File) Resolve(orders map[string][]string) []Fault {
 		}
 		return f.turnDown(r, &faults, fmt.Sprintf("is the order of line %d, with the same amount and reason; if it is another refund, give both an instruction_id", first))
 	})
+	f.turnedDown(faults)
+	return faults
+}
+
+// KeepBooked turns down the rows that the ledger does not have for this batch. It was booked when
+// the file was first given, and a row that was turned down then is not added later.
+func (f *File) KeepBooked(booked []Result) []Fault {
+	has := make(map[int]bool, len(booked))
+	for _, r := range booked {
+		has[r.N] = true
+	}
+	var faults []Fault
+	f.Rows = slices.DeleteFunc(f.Rows, func(r Row) bool {
+		wrong := ""
+		if !has[r.N] {
+			wrong = "was turned down when this file was first issued; give the row in a file of its own"
+		}
+		return f.turnDown(r, &faults, wrong)
+	})
+	f.turnedDown(faults)
+	return faults
+}
+
+func (f *File) turnedDown(faults []Fault) {
 	slices.SortFunc(f.TurnedDown, func(a, b TurnedDown) int { return a.N - b.N })
 	f.Faults = append(f.Faults, faults...)
 	f.FaultCount += len(faults)
-	return faults
 }
 
 // turnDown moves a row to those turned down, if something is wrong with it.

@@ -90,6 +90,12 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 	if err == nil {
 		err = c.contradictions(a, batch, conflicts)
 	}
+	if err != nil {
+		return batch, err
+	}
+	booked, err := r.db.Results(ctx, batch.ID)
+	faults := file.KeepBooked(booked)
+	showFaults(a.errs, "", faults, len(faults))
 	return batch, err
 }
 

@@ -35,11 +35,13 @@ func (e exit) Error() string { return e.message }
 type commands struct {
 	settings
 
-	Check   checkCmd   `cmd:"" help:"Read a file of refund instructions and say what is wrong with it. Writes nothing, sends nothing."`
-	Issue   issueCmd   `cmd:"" help:"Issue a file's refunds, at most once each. The same file again goes on where it stopped."`
-	Status  statusCmd  `cmd:"" help:"Show the batches, or the rows of one."`
-	Resolve resolveCmd `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists. Sends no refund."`
-	Orders  struct {
+	Check     checkCmd     `cmd:"" help:"Read a file of refund instructions and say what is wrong with it. Writes nothing, sends nothing."`
+	Issue     issueCmd     `cmd:"" help:"Issue a file's refunds, at most once each. The same file again goes on where it stopped."`
+	Status    statusCmd    `cmd:"" help:"Show the batches, or the rows of one."`
+	Resolve   resolveCmd   `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists. Sends no refund."`
+	Reconcile reconcileCmd `cmd:"" help:"Compare PortOne's refund lists with the ledger, and write a report. Sends no refund."`
+	Verify    verifyCmd    `cmd:"" help:"Check that a report folder is whole and unchanged. Needs no network and no ledger."`
+	Orders    struct {
 		Import ordersImportCmd `cmd:"" help:"Book the orders of a CSV file; again is harmless."`
 	} `cmd:"" help:"The orders that refunds are made of."`
 	Ledger struct {
@@ -53,10 +55,11 @@ type commands struct {
 
 const description = `Issues refunds from CSV files to PortOne, at most once each, and reconciles PortOne's refund lists with a ledger database.
 
-A first look:        refunds demo
-A file to issue:     refunds check refunds.csv, then refunds issue refunds.csv
-What became of it:   refunds.results.csv beside the file, or refunds status
-Every night:         refunds serve, or refunds reconcile from cron
+  A first look:       refunds demo
+  A file to issue:    refunds check refunds.csv
+                      refunds issue refunds.csv
+  What became of it:  refunds.results.csv beside the file, or refunds status
+  Every night:        refunds serve, or refunds reconcile from cron
 
 Exit codes: 0 clean, 1 finished with something to look at, 2 trouble (nothing more could be done), 3 incomplete (run it again).`
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,9 +59,6 @@ func (c *reconcileCmd) Run(ctx context.Context, a *app) (err error) {
 }
 
 func (c *reconcileCmd) window(cfg config, now time.Time) (reconcile.Window, error) {
-	date := func(s string) reconcile.Date {
-		return reconcile.Date(s)
-	}
 	switch {
 	case c.All:
 		return reconcile.AllWindow(cfg.zone), nil
@@ -69,13 +67,18 @@ func (c *reconcileCmd) window(cfg config, now time.Time) (reconcile.Window, erro
 		return reconcile.OrdersWindow(refs, cfg.zone), err
 	case (c.From == "") != (c.To == ""):
 		return reconcile.Window{}, errors.New("--from and --to go together")
-	case c.From != "":
-		return reconcile.ActivityWindow(date(c.From), date(c.To), cfg.zone)
-	case c.Date != "":
-		return reconcile.ActivityWindow(date(c.Date), date(c.Date), cfg.zone)
+	case c.From == "" && c.Date == "":
+		c.Date = string(reconcile.Yesterday(now, cfg.zone))
 	}
-	yesterday := reconcile.Yesterday(now, cfg.zone)
-	return reconcile.ActivityWindow(yesterday, yesterday, cfg.zone)
+	from, err := reconcile.ParseDate(cmp.Or(c.From, c.Date))
+	if err != nil {
+		return reconcile.Window{}, err
+	}
+	to, err := reconcile.ParseDate(cmp.Or(c.To, c.Date))
+	if err != nil {
+		return reconcile.Window{}, err
+	}
+	return reconcile.ActivityWindow(from, to, cfg.zone)
 }
 
 // orderRefs reads the references of a CSV file with at least a column order_ref.

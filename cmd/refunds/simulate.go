@@ -21,9 +21,9 @@ type simulateCmd struct {
 func (c *simulateCmd) Help() string {
 	return `It speaks PortOne's refund API over HTTP on this machine, keeps orders and refund lists in memory, and prints the settings to reach it with. It is our reading of PortOne's guide, not PortOne.
 
-See what it really did:  curl ADDRESS/_sim/truth   or   /_sim/stats
-Refund in the portal:    curl ADDRESS/_sim/portal -d '{"order_ref": "…", "amount": 12.34, "reason": "…"}'
-Add orders:              curl ADDRESS/_sim/orders --data-binary @orders.csv`
+  See what it really did:  curl ADDRESS/_sim/truth   or   /_sim/stats
+  Refund in the portal:    curl ADDRESS/_sim/portal -d '{"order_ref": "…", "amount": 12.34, "reason": "…"}'
+  Add orders:              curl ADDRESS/_sim/orders --data-binary @orders.csv`
 }
 
 func (c *simulateCmd) Run(ctx context.Context, a *app) error {

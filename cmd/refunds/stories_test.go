@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"errors"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ import (
 //	faults SCRIPT         what goes wrong from now on
 //	portal ORDER AMOUNT   a refund behind the ledger's back, in minor units
 //	status ORDER WORD     the status of the order's last refund becomes WORD
+//	newer FILE            the SQLite ledger gets a schema version from the future
 //	postgres NAME         put the URL of a fresh PostgreSQL database into the variable
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -45,9 +47,11 @@ func TestStories(t *testing.T) {
 					ts.Fatalf("exit code %d, want %s", got, args[0])
 				}
 			},
-			"posts":  func(ts *testscript.TestScript, neg bool, args []string) { count(ts, simOf(ts).Posts(""), args) },
-			"made":   func(ts *testscript.TestScript, neg bool, args []string) { count(ts, len(simOf(ts).Made("")), args) },
-			"faults": func(ts *testscript.TestScript, neg bool, args []string) { simOf(ts).SetScript(portonetest.MustParse(args[0])) },
+			"posts": func(ts *testscript.TestScript, neg bool, args []string) { count(ts, simOf(ts).Posts(""), args) },
+			"made":  func(ts *testscript.TestScript, neg bool, args []string) { count(ts, len(simOf(ts).Made("")), args) },
+			"faults": func(ts *testscript.TestScript, neg bool, args []string) {
+				simOf(ts).SetScript(portonetest.MustParse(args[0]))
+			},
 			"portal": func(ts *testscript.TestScript, neg bool, args []string) {
 				list := simOf(ts).List(args[0])
 				currency := portone.Currency("VND")
@@ -62,6 +66,13 @@ func TestStories(t *testing.T) {
 			"status": func(ts *testscript.TestScript, neg bool, args []string) {
 				list := simOf(ts).List(args[0])
 				ts.Check(simOf(ts).SetStatus(args[0], list[len(list)-1].Seq, args[1]))
+			},
+			"newer": func(ts *testscript.TestScript, neg bool, args []string) {
+				db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+				ts.Check(err)
+				defer db.Close()
+				_, err = db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)")
+				ts.Check(err)
 			},
 			"postgres": func(ts *testscript.TestScript, neg bool, args []string) { ts.Setenv(args[0], ledgertest.Postgres(t)) },
 		},

@@ -164,15 +164,16 @@ func (d *DB) Held(ctx context.Context, b bulk.Batch) (map[int]bulk.Result, []bul
 	var conflicts []bulk.Conflict
 	err := d.read(ctx, func(t tx) error {
 		results, conflicts = make(map[int]bulk.Result), nil
+		var n int
+		if _, err := t.get(ctx, &n, `SELECT count(*) FROM batches WHERE id = ?`, b.ID); err != nil || n > 0 {
+			return err // it is this batch itself that has the rows, or had them before they were given again
+		}
 		held, err := t.held(ctx, b.Rows)
 		if err != nil {
 			return err
 		}
 		for _, r := range b.Rows {
 			h := held[r.Key]
-			if h != nil && h.BatchID == b.ID {
-				continue
-			}
 			switch v, column := judge(r.Instruction, h); v {
 			case skipped:
 				results[r.N] = bulk.Result{N: r.N, Status: bulk.Skipped, Message: alreadyThere(h.BatchID, h.BatchN, h.State)}
