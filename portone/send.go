@@ -97,7 +97,7 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	if err := c.pace.wait(wait); err != nil {
 		return notSent(err)
 	}
-	if !time.Now().Before(last) {
+	if !time.Now().Before(last) { // the wait's clock stands still while a machine sleeps, a token's does not
 		return notSent(errStale)
 	}
 	r := c.exchange(context.WithoutCancel(ctx), call{
@@ -121,7 +121,7 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	return a
 }
 
-var errStale = errors.New("the token was too old when the turn came; the rate may be too low for so many calls at once")
+var errStale = errors.New("the token was too old when the turn came; the rate may be too low for so many calls at once, or PortOne made all calls wait")
 
 func notSent(err error) Answer {
 	return Answer{Class: NotSent, Message: "nothing was sent: " + err.Error(), Err: err}
