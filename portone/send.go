@@ -30,7 +30,8 @@ func (c *Client) Prepare(r RefundRequest, now time.Time) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("prepare a refund of order %.80q: %w", r.OrderRef, err)
 	}
-	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: &ticket{token: func() Secret { return token }}}, nil
+	t := &ticket{token: func() Secret { return token }}
+	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: t}, nil
 }
 
 // spell writes the six fields, which are all required (guide).
@@ -121,7 +122,8 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	return a
 }
 
-var errStale = errors.New("the token was too old when the turn came; the rate may be too low for so many calls at once, or PortOne made all calls wait")
+var errStale = errors.New("the token was too old when the turn came; " +
+	"the rate may be too low for so many calls at once, or PortOne made all calls wait")
 
 func notSent(err error) Answer {
 	return Answer{Class: NotSent, Message: "nothing was sent: " + err.Error(), Err: err}
