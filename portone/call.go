@@ -75,7 +75,7 @@ func (c *Client) sign(now time.Time) (Secret, time.Time, error) {
 func (c *Client) exchange(ctx context.Context, k call) reply {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	var e errand
+	e := errand{ready: func() error { return c.pace.settle(ctx) }}
 	req := c.request(httptrace.WithClientTrace(ctx, e.trace()), k)
 
 	c.cfg.Log.DebugContext(ctx, "portone call", "method", k.method, "path", k.path)

@@ -94,10 +94,10 @@ func (c *Config) check() (*url.URL, error) {
 		return nil, errors.New("the secret key begins or ends with a blank or a newline; remove it")
 	case c.Environment != Sandbox && c.Environment != Live:
 		return nil, fmt.Errorf("environment %.40q is neither %q nor %q", c.Environment, Sandbox, Live)
-	case !(c.Rate >= 0.001 && c.Rate <= 1e6): // a NaN is neither
-		return nil, fmt.Errorf("rate %v is not between 0.001 and 1000000 calls a second", c.Rate)
-	case c.Burst < 1 || c.Burst > 1e6:
-		return nil, fmt.Errorf("burst %d is not between 1 and 1000000 calls", c.Burst)
+	case !(c.Rate >= 0.001 && c.Rate <= 1e5): // a NaN is neither
+		return nil, fmt.Errorf("rate %v is not between 0.001 and 100000 calls a second", c.Rate)
+	case c.Burst < 1 || c.Burst > 1e5:
+		return nil, fmt.Errorf("burst %d is not between 1 and 100000 calls", c.Burst)
 	case c.Concurrency < 1:
 		return nil, fmt.Errorf("concurrency %d is not above zero", c.Concurrency)
 	case c.Timeout < time.Millisecond:

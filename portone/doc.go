@@ -35,8 +35,8 @@
 //   - An ended context cuts the wait for the pace. A POST that was begun is finished.
 //   - A list is whole and valid, or unreadable. Amounts are exact, or the list is
 //     unreadable. A missing or null list is not an empty one.
-//   - In no second do more than Rate + Burst calls pass the pace, retries included, and a
-//     caller who gives up takes nothing from it. Three answers of 429 within a second hold
+//   - In no second are more than Rate + Burst calls sent, retries included. A caller who
+//     gives up waiting takes nothing from the rate. Three answers of 429 within a second hold
 //     all calls, one holds back only its own.
 //   - A reference reaches a path only in one strict form, and a secret or token reaches
 //     no log, error or printed value.

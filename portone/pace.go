@@ -14,8 +14,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A pace spaces the calls of one key. In any second, and at every start, no more than
-// rate + burst pass.
+// A pace spaces the calls of one key: in any second no more than rate + burst are sent.
+// A call first waits for its turn, then, when it has a connection, for its slot.
 //
 // Waiters queue at a turnstile, and only the one in it looks at the limiter, and
 // takes from it at the moment of passing. Were each to reserve its place on arrival,
@@ -30,6 +30,7 @@ type pace struct {
 	mu    sync.Mutex
 	held  hold
 	until time.Time // nobody passes before
+	slots slots
 }
 
 // The limiter counts thousandths of a call, so that it can hold burst and a tenth:
@@ -52,6 +53,7 @@ func newPace(r float64, burst int) *pace {
 		limiter: rate.NewLimiter(rate.Limit(r*partsOfCall), parts),
 		rate:    r,
 		slack:   time.Duration(min(spare, 1) * float64(time.Second)),
+		slots:   newSlots(r, burst),
 	}
 }
 
@@ -152,6 +154,52 @@ func (p *pace) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// settle is called when everything is ready for the first byte. Calls that passed one after
+// the other may be ready all at once, when the first had to dial and the last had
+// not; the slots keep those from being more than rate + burst in a second. It
+// returns ctx's error if ctx ends first.
+func (p *pace) settle(ctx context.Context) error {
+	p.mu.Lock()
+	d := p.slots.take(time.Now())
+	p.mu.Unlock()
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// slots hold when the last calls were sent, as many as a second may have.
+type slots struct {
+	most int
+	span time.Duration // a second, and a little for what lies between a slot and the first byte
+	last []time.Time   // a ring once it has most
+	head int           // its oldest
+}
+
+func newSlots(r float64, burst int) slots {
+	little := min(5*time.Millisecond, time.Duration(float64(burst)/r/2*float64(time.Second))) // so little that a steady rate never waits
+	return slots{most: int(r + float64(burst)), span: time.Second + little}
+}
+
+// take reserves the next slot and tells how long it is until then.
+func (s *slots) take(now time.Time) time.Duration {
+	if len(s.last) < s.most {
+		s.last = append(s.last, now)
+		return 0
+	}
+	d := max(0, s.last[s.head].Add(s.span).Sub(now))
+	s.last[s.head] = now.Add(d)
+	s.head = (s.head + 1) % s.most
+	return d
+}
+
 // limited notes an answer of 429 that came at now and told how long to wait (0: it
 // did not tell). One answer holds back only its own call, which is its caller's
 // business; three within a second hold all.
@@ -179,7 +227,7 @@ type hold struct {
 func (h *hold) limited(now time.Time, told time.Duration) time.Duration {
 	h.at = [3]time.Time{h.at[1], h.at[2], now}
 	h.told = [3]time.Duration{h.told[1], h.told[2], told}
-	if h.at[0].IsZero() || now.Sub(h.at[0]) > time.Second {
+	if now.Sub(h.at[0]) > time.Second {
 		return 0
 	}
 	if d := max(h.told[0], h.told[1], h.told[2]); d > 0 {

@@ -30,7 +30,8 @@ func (c *Client) Prepare(r RefundRequest, now time.Time) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, fmt.Errorf("prepare a refund of order %.80q: %w", r.OrderRef, err)
 	}
-	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: &ticket{token: func() Secret { return token }}}, nil
+	t := &ticket{token: func() Secret { return token }}
+	return Prepared{OrderRef: r.OrderRef, Currency: r.Amount.Currency, Body: body, ExpiresAt: expires, ticket: t}, nil
 }
 
 // spell writes the six fields, which are all required (guide).
@@ -102,7 +103,7 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	if err := c.pace.wait(wait, false); err != nil {
 		return notSent(err)
 	}
-	if !time.Now().Before(last) {
+	if !time.Now().Before(last) { // the wait's clock stands still while a machine sleeps, a token's does not
 		return notSent(errStale)
 	}
 	if p.Turned != nil {
@@ -129,7 +130,8 @@ func (c *Client) Send(ctx context.Context, p Prepared) Answer {
 	return a
 }
 
-var errStale = errors.New("the token was too old when the turn came; the rate may be too low for so many calls at once")
+var errStale = errors.New("the token was too old when the turn came; " +
+	"the rate may be too low for so many calls at once, or PortOne made all calls wait")
 
 // NotYet tells whether nothing was sent only because it was not the time for it: calls were
 // held, the turn came too late for the token, or the sender's ctx ended. It says nothing

@@ -136,8 +136,9 @@ func (c *conn) mark() int64 {
 // GetBody and an idempotency header. Our POSTs fulfil neither. The errand does not
 // rely on that, and stops a GET's silent second try too, which would escape the pace.
 type errand struct {
-	conn  *conn // nil: no connection was given to the request
-	start int64 // conn's count when it was
+	conn  *conn        // nil: no connection was given to the request
+	start int64        // conn's count when it was
+	ready func() error // waits until the first byte may go; an error lets none go
 }
 
 func (e *errand) trace() *httptrace.ClientTrace {
@@ -148,6 +149,9 @@ func (e *errand) trace() *httptrace.ClientTrace {
 			return
 		}
 		e.conn, e.start = next, next.mark()
+		if e.ready() != nil {
+			next.seal()
+		}
 	}}
 }
 
