@@ -197,7 +197,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// TestHoldsAllCalls: three answers of 429 stop everybody; one stops nobody else.
+// TestHoldsAllCalls: three answers of 429 stop everybody; one stops nobody else. A POST
+// is then given back at once, and Ready tells when it is worth preparing again.
 func TestHoldsAllCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
@@ -210,19 +211,30 @@ func TestHoldsAllCalls(t *testing.T) {
 		})
 		c := newClient(t, cfg)
 		start := time.Now()
-		for i := range 4 {
-			a := send(t, c)
-			want := Limited
-			if i == 3 {
-				want = Listed
+		at := func(what string, want time.Duration) {
+			t.Helper()
+			if d := time.Since(start).Round(time.Millisecond); d != want {
+				t.Errorf("%s ended after %v, want %v", what, d, want)
 			}
-			if a.Class != want || want == Limited && a.RetryAfter != 5*time.Second {
+		}
+		for i := range 3 {
+			if err := c.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if a := send(t, c); a.Class != Limited || a.RetryAfter != 5*time.Second {
 				t.Errorf("call %d: %s, Retry-After %v", i+1, a.Class, a.RetryAfter)
 			}
-			held := map[bool]time.Duration{false: 0, true: 5 * time.Second}[i == 3]
-			if d := time.Since(start).Round(time.Millisecond); d != held {
-				t.Errorf("call %d ended after %v, want %v", i+1, d, held)
-			}
+		}
+		if a := send(t, c); a.Class != NotSent || !a.NotYet() || n != 3 {
+			t.Errorf("held: %s, not yet %t, after %d calls", a.Class, a.NotYet(), n)
+		}
+		at("the held call", 0)
+		if err := c.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		at("the hold", 5*time.Second)
+		if a := send(t, c); a.Class != Listed {
+			t.Errorf("after the hold: %s", a.Class)
 		}
 	})
 }
