@@ -73,6 +73,14 @@ func when(run reconcile.Run) string {
 	return fmt.Sprintf("%s to %s (%s)", from.Format(format), to.Format(format), zone)
 }
 
+// windowMeans says which orders a window holds, where its name does not.
+func windowMeans(k reconcile.WindowKind) string {
+	if k == reconcile.Activity {
+		return "orders that were paid, refunded or ordered to be refunded then, and those with something still open from before"
+	}
+	return ""
+}
+
 // orders counts the orders of a window in words.
 func orders(c orderCounts) string {
 	s := plural(c.Total, "order", "orders")
