@@ -4,11 +4,7 @@ import (
 	"testing"
 
 	"refunds/reconcile/ledger/ledgertest"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	for _, e := range ledgertest.Engines {

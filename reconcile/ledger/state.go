@@ -110,9 +110,10 @@ func (d *DB) Hold(ctx context.Context, batchID string, now time.Time) (n int, er
 	err = d.write(ctx, func(t tx) error {
 		n = 0
 		const quarantined = `EXISTS (SELECT 1 FROM attempts a WHERE a.order_ref = instructions.order_ref AND a.state = 'quarantined')`
+		// The WHEN that never holds gives the parameter its type in PostgreSQL.
 		var became []bulk.State
 		if err := t.all(ctx, &became, `UPDATE instructions SET
-				settled_at = CASE WHEN state = 'planned' THEN ? WHEN false THEN settled_at END, -- the second gives ? its type
+				settled_at = CASE WHEN state = 'planned' THEN ? WHEN false THEN settled_at END,
 				message = CASE state WHEN 'planned' THEN 'waits behind a quarantined refund of its order; issue the file again when that is settled' ELSE '' END,
 				reason_code = CASE state WHEN 'planned' THEN 'order_quarantined' ELSE '' END,
 				state = CASE state WHEN 'planned' THEN 'held' ELSE 'planned' END

@@ -3,10 +3,13 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -28,8 +31,8 @@ type tx struct {
 //
 // f may run more than once: PostgreSQL breaks a deadlock or a serialization conflict
 // by failing one side (40P01, 40001), and SQLite gives up waiting for another
-// process (BUSY); all of them have changed nothing. So f sets what it captures, and
-// never adds to it.
+// process (BUSY); a pooled connection may turn out lost at the BEGIN. All of them
+// have changed nothing. So f sets what it captures, and never adds to it.
 func (d *DB) write(ctx context.Context, f func(tx) error) error {
 	return d.repeat(ctx, d.w, &sql.TxOptions{}, f)
 }
@@ -64,18 +67,37 @@ func (d *DB) repeat(ctx context.Context, db *sqlx.DB, o *sql.TxOptions, f func(t
 func (d *DB) once(ctx context.Context, db *sqlx.DB, o *sql.TxOptions, f func(tx) error) error {
 	x, err := db.BeginTxx(ctx, o)
 	if err != nil {
-		return err
+		return notBegun{err}
 	}
 	defer x.Rollback() // of no effect after the commit
-	if err := f(tx{x: x, engine: d.engine}); err != nil {
-		return err
+	err = f(tx{x: x, engine: d.engine})
+	if err == nil {
+		err = x.Commit()
 	}
-	return x.Commit()
+	if end := ctx.Err(); err != nil && end != nil && !errors.Is(err, end) {
+		return fmt.Errorf("%w: %w", end, err) // database/sql only says that the transaction is over
+	}
+	return err
 }
+
+// notBegun is an error of the BEGIN, before which a transaction can't have changed anything.
+type notBegun struct{ error }
+
+func (n notBegun) Unwrap() error { return n.error }
 
 // changedNothing tells of a failure after which the engine has certainly undone the
 // transaction and running it again may succeed.
 func changedNothing(err error) bool {
+	if _, is := errors.AsType[notBegun](err); is {
+		// A connection of the pool that was lost since its last use; a new one that
+		// can't be had (dial) is another matter.
+		if e, ok := errors.AsType[*net.OpError](err); ok {
+			return e.Op != "dial"
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn) {
+			return true
+		}
+	}
 	if e, ok := errors.AsType[*pq.Error](err); ok {
 		return e.Code == "40001" || e.Code == "40P01"
 	}

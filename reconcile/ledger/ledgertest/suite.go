@@ -25,6 +25,21 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"issue", testIssue},
 		{"one wins the slot", testRace},
 		{"begin refuses", testBeginRefuses},
+		{"constraints", testConstraints},
+		{"unknown, quarantined, made", testUnknown},
+		{"settle refuses", testSettleRefuses},
+		{"nothing sent", testNothingSent},
+		{"an imported refund is bound", testImportBound},
+		{"hold", testHold},
+		{"unsettled", testUnsettled},
+		{"accept", testAccept},
+		{"conflict", testConflict},
+		{"revision", testRevision},
+		{"accept at once", testAcceptAtOnce},
+		{"batches", testBatches},
+		{"import orders", testImportOrders},
+		{"import refunds", testImportRefunds},
+		{"binding", testBinding},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}
