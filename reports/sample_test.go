@@ -55,7 +55,7 @@ func sample() *told {
 	if err != nil {
 		panic(err)
 	}
-	t := &told{run: reconcile.Run{ID: "20261120T170003Z-k3v9qd", Environment: portone.Sandbox, Window: w, StartedAt: started,
+	t := &told{run: reconcile.Run{ID: "20261120T170003.000000Z-k3v9", Environment: portone.Sandbox, Window: w, StartedAt: started,
 		FinishedAt: started.Add(83 * time.Second), Verdict: reconcile.Incomplete, Unchecked: 2,
 		Roll: reconcile.Roll{Opening: 3, New: 11, Resolved: 1, Closing: 13, Outside: 1, Money: []reconcile.RollMoney{
 			{Currency: "THB", Opening: -12000, New: 1034500, Changed: -50, Resolved: 4000, Closing: 1018450}, {Currency: "VND", Opening: 700000, Closing: 700000}}},
