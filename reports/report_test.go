@@ -211,7 +211,7 @@ func TestVerdictSentences(t *testing.T) {
 	}{
 		{"clean", clean(), []string{"✓ Clean", "LIVE: real money", "<p>Our ledger and PortOne agree on the refunds of the one order that was compared.</p>", "Every order of the window was read."}},
 		{"empty", empty, []string{"✓ Clean", "No order falls in this window", "No refund stood on either side."}},
-		{"incomplete", sample(), []string{"■ Incomplete", "SANDBOX: no real money", "2 of 13 orders could not be read", "the ledger has no such order", "1 of those open now is on an order that this run did not look at"}},
+		{"incomplete", sample(), []string{"■ Incomplete", "SANDBOX: no real money", "3 of 13 orders could not be read", "the ledger has no such order", "1 of those open now is on an order that this run did not look at"}},
 		{"stopped", stopped, []string{"The run ended early: it was stopped"}},
 		{"many", many(600), []string{"▲ Discrepancies found", "600 discrepancies on 600 orders.", "1,200 orders, ledger and PortOne agree"}},
 	} {
