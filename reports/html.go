@@ -213,7 +213,7 @@ type ref struct{ Name, Value string }
 func rowOf(f reconcile.Finding, run reconcile.Run) row {
 	r := row{ID: f.ID, OrderRef: f.OrderRef, Merchant: f.MerchantOrderRef, Ledger: side(f.Ledger), LedgerStatus: f.LedgerStatus,
 		Portone: side(f.Portone), PortoneStatus: f.PortoneStatus, Difference: "not known", Note: note(f),
-		Since: f.FirstSeen.In(run.Window.Location()).Format(time.DateOnly), Age: plural(f.AgeDays(run), "day", "days")}
+		Since: f.FirstSeen.In(run.Window.Location()).Format(time.DateOnly), Age: age(f.AgeDays(run))}
 	if f.Ledger != nil && f.Portone != nil && f.Ledger.Currency != f.Portone.Currency {
 		r.Difference = "two currencies"
 	}

@@ -57,6 +57,13 @@ func plural(n int, one, many string) string {
 	return thousands(n) + " " + many
 }
 
+func age(days int) string {
+	if days == 0 {
+		return "first seen today"
+	}
+	return plural(days, "day", "days")
+}
+
 func capital(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[n:]
