@@ -232,6 +232,7 @@ func TestMatch(t *testing.T) {
 		{"reversed, now failed", order{booked: bs(booked(bID("P1", ""))), listed: ls(listed(lID("P1", ""), lStatus("FAILED"))), seen: []Seen{seenOK()}}, "reversed 100.00 0.00 100.00"},
 		{"reversed, now gone", order{booked: bs(booked()), seen: []Seen{seenOK()}}, "reversed 100.00 - 100.00"},
 		{"reversed, one of two alike", order{booked: bs(booked(), booked()), listed: ls(listed()), seen: []Seen{seenOK(), seenOK()}}, "reversed 100.00 - 100.00"},
+		{"gone within the grace", order{booked: bs(booked(bAt(readAt))), seen: []Seen{seenOK(func(s *Seen) { s.Date = readAt })}}, ""},
 		{"reversed, never booked", order{seen: []Seen{seenOK()}}, "reversed - - 0.00"},
 		{"seen, but never successful", order{booked: bs(booked()), seen: []Seen{seenOK(func(s *Seen) { s.SucceededAt = time.Time{} })}}, "missing_at_portone 100.00 - 100.00"},
 		{"reversed, and the ledger knows", order{booked: bs(booked(bStatus(Failed))), seen: []Seen{seenOK()}}, ""},

@@ -196,9 +196,10 @@ func unsettled(b Books, list portone.RefundList) bool {
 	return false
 }
 
-// newRunID sorts by time, and names a folder.
+// newRunID sorts by time, to the microsecond: a later run's reads count over an earlier
+// one's. It names a folder.
 func newRunID(now time.Time) string {
-	return now.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:6])
+	return now.UTC().Format("20060102T150405.000000Z") + "-" + strings.ToLower(rand.Text()[:4])
 }
 
 // brief is an error as one line of a report, in at most 300 bytes.

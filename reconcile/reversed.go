@@ -6,7 +6,7 @@ import (
 )
 
 // reversed tells of refunds that an earlier read showed successful and this one shows
-// failed or not at all, unless the ledger has them as failed, and so knows. One
+// failed or, past the grace, not at all, unless the ledger has them as failed, and so knows. One
 // that the ledger never had is told of until it is booked as failed there.
 func (m *match) reversed() {
 	var seen []told
@@ -22,8 +22,9 @@ func (m *match) reversed() {
 	ofSeen, _ := pair(seen, m.listed)
 	for n, j := range ofSeen {
 		switch {
-		case j < 0:
+		case j < 0 && !m.recent(seen[n]): // a list may lag behind another
 			gone = append(gone, seen[n])
+		case j < 0:
 		case m.listed[j].status == Failed && !m.saidListed[j]:
 			m.nowFailed(seen[n], j)
 		}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
 
 	"refunds/portone"
@@ -48,19 +49,19 @@ func writeHTML(ctx context.Context, w *writer, src Source, run reconcile.Run, c 
 
 // head is what the top of the page says.
 type head struct {
-	Verdict, VerdictClass, Sign string
-	Sentences                   []string
-	Environment                 string
-	EnvironmentClass            string
-	EnvironmentMeans            string
-	Window, When, Orders, Run   string
-	Money                       []moneySummary
-	Roll                        rollWords
-	Outside                     string
-	Kinds                       []kindHead
-	Open, Resolved              string
-	NoneMeans                   string
-	Style                       template.CSS
+	Verdict, VerdictClass, Sign            string
+	Sentences                              []string
+	Environment                            string
+	EnvironmentClass                       string
+	EnvironmentMeans                       string
+	Window, WindowMeans, When, Orders, Run string
+	Money                                  []moneySummary
+	Roll                                   rollWords
+	Outside                                string
+	Kinds                                  []kindHead
+	Open, Resolved                         string
+	NoneMeans                              string
+	Style                                  template.CSS
 }
 
 type rollWords struct {
@@ -78,7 +79,7 @@ type kindHead struct {
 }
 
 func heading(run reconcile.Run, c *counts) (head, error) {
-	h := head{Run: run.ID, Window: capital(run.Window.String()), When: when(run), Orders: orders(c.orders), Style: template.CSS(style),
+	h := head{Run: run.ID, Window: capital(run.Window.String()), WindowMeans: windowMeans(run.Window.Kind), When: when(run), Orders: orders(c.orders), Style: template.CSS(style),
 		Open: thousands(c.total.open), Resolved: thousands(c.total.resolved),
 		Roll: rollWords{thousands(run.Roll.Opening), thousands(run.Roll.New), thousands(run.Roll.Resolved), thousands(run.Roll.Closing), nil}}
 	if err := h.verdict(run, c); err != nil {
@@ -103,7 +104,7 @@ func heading(run reconcile.Run, c *counts) (head, error) {
 		h.Roll.Money = append(h.Roll.Money, rollMoneySum{m.Currency, signed(m.Opening), signed(m.New), signed(m.Changed), signed(m.Resolved), signed(m.Closing)})
 	}
 	if n := run.Roll.Outside; n > 0 {
-		h.Outside = fmt.Sprintf("Of those open now, %s on orders that this run did not look at.", plural(n, "is one", "are"))
+		h.Outside = plural(n, "of those open now is on an order", "of those open now are on orders") + " that this run did not look at."
 	}
 	for _, k := range reconcile.Kinds() {
 		n := c.kinds[k]
@@ -212,7 +213,7 @@ type ref struct{ Name, Value string }
 func rowOf(f reconcile.Finding, run reconcile.Run) row {
 	r := row{ID: f.ID, OrderRef: f.OrderRef, Merchant: f.MerchantOrderRef, Ledger: side(f.Ledger), LedgerStatus: f.LedgerStatus,
 		Portone: side(f.Portone), PortoneStatus: f.PortoneStatus, Difference: "not known", Note: note(f),
-		Since: f.FirstSeen.In(run.Window.Location()).Format(time.DateOnly), Age: plural(f.AgeDays(run), "day", "days")}
+		Since: f.FirstSeen.In(run.Window.Location()).Format(time.DateOnly), Age: age(f.AgeDays(run))}
 	if f.Ledger != nil && f.Portone != nil && f.Ledger.Currency != f.Portone.Currency {
 		r.Difference = "two currencies"
 	}
@@ -228,7 +229,7 @@ func rowOf(f reconcile.Finding, run reconcile.Run) row {
 		r.Class, r.Age = "resolved", "resolved now"
 	}
 	if r.Note != "" {
-		r.Class += " noted"
+		r.Class = strings.TrimSpace(r.Class + " noted")
 	}
 	return r
 }

@@ -55,9 +55,9 @@ func sample() *told {
 	if err != nil {
 		panic(err)
 	}
-	t := &told{run: reconcile.Run{ID: "20261120T170003Z-k3v9qd", Environment: portone.Sandbox, Window: w, StartedAt: started,
-		FinishedAt: started.Add(83 * time.Second), Verdict: reconcile.Incomplete, Unchecked: 2,
-		Roll: reconcile.Roll{Opening: 3, New: 11, Resolved: 1, Closing: 13, Outside: 1, Money: []reconcile.RollMoney{
+	t := &told{run: reconcile.Run{ID: "20261120T170003.000000Z-k3v9", Environment: portone.Sandbox, Window: w, StartedAt: started,
+		FinishedAt: started.Add(83 * time.Second), Verdict: reconcile.Incomplete, Unchecked: 3,
+		Roll: reconcile.Roll{Opening: 3, New: 8, Resolved: 1, Closing: 10, Outside: 1, Money: []reconcile.RollMoney{
 			{Currency: "THB", Opening: -12000, New: 1034500, Changed: -50, Resolved: 4000, Closing: 1018450}, {Currency: "VND", Opening: 700000, Closing: 700000}}},
 		Sums: []reconcile.Sum{{Currency: "THB", Ledger: 123456789, Portone: 123400000, Explained: 50000}, {Currency: "VND", Ledger: 700000, Portone: 1400000, Explained: -700000}}}}
 	bounds := reconcile.Bounds{Grace: 15 * time.Minute, StalePending: time.Hour, StillUnknown: time.Hour}
@@ -114,6 +114,9 @@ func sample() *told {
 		}
 	}
 	t.found[2].State = reconcile.Resolved
+	t.line(t.found[2].OrderRef).Verdict, t.line(t.found[2].OrderRef).Found = reconcile.OrderClean, 0
+	*t.line(t.found[0].OrderRef) = reconcile.OrderLine{OrderRef: t.found[0].OrderRef, MerchantOrderRef: t.found[0].MerchantOrderRef,
+		Verdict: reconcile.OrderUnchecked, Reason: "list refunds: PortOne's answer can't be read: a list cut off after 812 bytes"}
 	t.found[0].Carried, t.found[0].Note = true, `=HYPERLINK("http://x","y") <script>alert(1)</script>`
 	t.orders = append(t.orders, reconcile.OrderLine{OrderRef: "27TcJzyjL1y0eNVLEUa8pA8qA98", Verdict: reconcile.OrderUnchecked, Amount: thb(50000),
 		Reason: "list refunds of 27TcJzyjL1y0eNVLEUa8pA8qA98: PortOne gave no answer, also when retried (503, 6 tries)"},
@@ -121,8 +124,12 @@ func sample() *told {
 	slices.SortFunc(t.found, func(a, b reconcile.Finding) int {
 		return cmp.Or(cmp.Compare(a.OrderRef, b.OrderRef), cmp.Compare(a.ID, b.ID))
 	})
-	t.run.Read = len(t.orders) - 2
+	t.run.Read = len(t.orders) - t.run.Unchecked
 	return t
+}
+
+func (t *told) line(orderRef string) *reconcile.OrderLine {
+	return &t.orders[slices.IndexFunc(t.orders, func(l reconcile.OrderLine) bool { return l.OrderRef == orderRef })]
 }
 
 // clean is a run without anything to say.

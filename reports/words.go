@@ -57,6 +57,13 @@ func plural(n int, one, many string) string {
 	return thousands(n) + " " + many
 }
 
+func age(days int) string {
+	if days == 0 {
+		return "first seen today"
+	}
+	return plural(days, "day", "days")
+}
+
 func capital(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[n:]
@@ -71,6 +78,14 @@ func when(run reconcile.Run) string {
 		return fmt.Sprintf("%s to %s (%s)", from.Format(format), to.Format(time.TimeOnly), zone)
 	}
 	return fmt.Sprintf("%s to %s (%s)", from.Format(format), to.Format(format), zone)
+}
+
+// windowMeans says which orders a window holds, where its name does not.
+func windowMeans(k reconcile.WindowKind) string {
+	if k == reconcile.Activity {
+		return "orders that were paid, refunded or ordered to be refunded then, and those with something still open from before"
+	}
+	return ""
 }
 
 // orders counts the orders of a window in words.
