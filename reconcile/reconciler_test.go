@@ -329,6 +329,33 @@ func TestBooksAreReadAgainBeforeADiscrepancyIsTold(t *testing.T) {
 	})
 }
 
+func TestTwoRunsAtOnce(t *testing.T) {
+	stories(t, func(s *story) {
+		for n := range 60 {
+			ref := fmt.Sprintf("O%02d", n)
+			s.order(ref, 1000)
+			s.p.set(ref, 1000, made("P"+ref, 100))
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for range 3 {
+					run, err := s.r.Run(s.Context(), reconcile.AllWindow(time.UTC))
+					if err != nil || run.Verdict != reconcile.Discrepancies || run.Read != 60 {
+						s.Errorf("%+v, %v", run, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		last := s.run(reconcile.AllWindow(time.UTC))
+		s.roll("last", last, reconcile.Roll{Opening: 60, Closing: 60})
+		if f := s.findings(last); len(f) != 60 {
+			s.Errorf("%d discrepancies, not 60", len(f))
+		}
+	})
+}
+
 func TestNightRunsOnce(t *testing.T) {
 	stories(t, func(s *story) {
 		s.order("O", 1000)

@@ -50,7 +50,8 @@ func (s Sum) Difference() int64 { return s.Ledger - s.Portone }
 func (s Sum) Waiting() int64 { return s.Difference() - s.Explained }
 
 // Roll carries the ledger's open discrepancies over one run. Opening + New - Resolved =
-// Closing. Outside is the part of Closing on orders that the run did not look at.
+// Closing, counted from what was open when the run began: of two runs at once, each
+// tells its own part. Outside is the part of Closing on orders that the run did not look at.
 type Roll struct {
 	Opening, New, Resolved, Closing, Outside int
 	Money                                    []RollMoney // by currency, sorted

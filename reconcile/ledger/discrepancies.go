@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"refunds/portone"
@@ -99,7 +101,8 @@ func (t tx) recordFound(ctx context.Context, r reconcile.Run, checked []reconcil
 			tell(d, reconcile.Open, firstSeen, time.Time{})
 		}
 	}
-	for _, o := range open {
+	for _, id := range slices.Sorted(maps.Keys(open)) {
+		o := open[id]
 		roll.Resolves(o.Detail.V)
 		tell(o.Detail.V, reconcile.Resolved, o.FirstSeen.Time, r.StartedAt)
 	}
