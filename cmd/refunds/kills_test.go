@@ -49,7 +49,6 @@ func killTest(t *testing.T, engine string, rows, kills int) {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
-	url := "sqlite:" + filepath.Join(home, "ledger.db")
 	env := []string{
 		childEnv + "=1", "PORTONE_BASE_URL=" + sim.URL(), "PORTONE_CLIENT_KEY=" + sim.ClientKey(), "PORTONE_SECRET_KEY=" + string(sim.SecretKey()),
 		"PORTONE_RATE=5000", "PORTONE_BURST=50", "PORTONE_CONCURRENCY=32", "PORTONE_TIMEOUT=400ms", "PORTONE_TOKEN_TTL=2s",
@@ -57,8 +56,7 @@ func killTest(t *testing.T, engine string, rows, kills int) {
 		"PATH=" + os.Getenv("PATH"), "GORACE=exitcode=66",
 	}
 	if engine == "postgres" {
-		url = ledgertest.Postgres(t)
-		env = append(env, "DATABASE_URL="+url)
+		env = append(env, "DATABASE_URL="+ledgertest.Postgres(t))
 		if out, code := run(t, env, "migrate"); code != exitClean {
 			t.Fatalf("migrate: exit %d\n%s", code, out)
 		}
@@ -199,25 +197,6 @@ func judge(t *testing.T, sim *portonetest.Server, results string, byMarker map[s
 		t.Error("nothing was made; this proves nothing")
 	}
 	t.Logf("%v", counts)
-	posts := map[string][]string{}
-	for _, r := range sim.Truth().Requests {
-		if r.Route == portonetest.RoutePost {
-			for m, id := range byMarker {
-				if strings.Contains(r.Body, m) {
-					posts[id] = append(posts[id], fmt.Sprintf("%s/%d", r.Fault, r.Status))
-				}
-			}
-		}
-	}
-	why := map[string]int{}
-	for _, l := range lines[1:] {
-		if l[status] == "quarantined" {
-			why[fmt.Sprint(posts[l[id]], l[column(t, lines[0], "reason_code")])]++
-		}
-	}
-	for k, v := range why {
-		t.Log(k, v)
-	}
 }
 
 func column(t *testing.T, header []string, name string) int {

@@ -154,7 +154,7 @@ func plant(t *testing.T, sim *portonetest.Server, dir string) map[string]string 
 
 // The run's own: its id, times, and what is computed from them.
 var (
-	runID = regexp.MustCompile(`\d{8}T\d{6}Z-[a-z0-9]{6}`)
+	runID = regexp.MustCompile(`\d{8}T\d{6}(\.\d+)?Z-[a-z0-9]+`)
 	times = regexp.MustCompile(`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?|\b\d{2}:\d{2}:\d{2}\b`)
 	sums  = regexp.MustCompile(`[0-9a-f]{64}`)
 	sizes = regexp.MustCompile(`"size": \d+`)

@@ -59,7 +59,8 @@ func testOrderState(t *testing.T, url string) {
 	want.PaidAt = kept(now)
 	s := state(t, db, "O1", f.ID)
 	if diff := cmp.Diff(bulk.OrderState{Order: &want, Version: 1, Rows: []bulk.OpenRow{
-		{Instruction: a.Instruction, State: bulk.Planned}, {Instruction: b.Instruction, State: bulk.Planned}}}, s); diff != "" {
+		{Instruction: a.Instruction, State: bulk.Planned}, {Instruction: b.Instruction, State: bulk.Planned}},
+		Markers: map[string]bulk.State{a.Marker: bulk.Planned, b.Marker: bulk.Planned}}, s); diff != "" {
 		t.Error(diff)
 	}
 	if s := state(t, db, "O1", ""); len(s.Rows) != 0 {
@@ -73,7 +74,8 @@ func testOrderState(t *testing.T, url string) {
 	s = state(t, db, "O1", f.ID)
 	at.TokenExpires, at.StartedAt, at.NextLook = kept(at.TokenExpires), kept(at.StartedAt), kept(at.NextLook)
 	if diff := cmp.Diff(bulk.OrderState{Order: &want, Version: 2, Rows: []bulk.OpenRow{{Instruction: b.Instruction, State: bulk.Planned}},
-		Open: &at, OpenRow: &bulk.OpenRow{Instruction: a.Instruction, State: bulk.Sending, Attempts: 1}}, s); diff != "" {
+		Open: &at, OpenRow: &bulk.OpenRow{Instruction: a.Instruction, State: bulk.Sending, Attempts: 1},
+		Markers: map[string]bulk.State{a.Marker: bulk.Sending, b.Marker: bulk.Planned}}, s); diff != "" {
 		t.Error(diff)
 	}
 }
