@@ -209,3 +209,5 @@ func column(t *testing.T, header []string, name string) int {
 	t.Fatalf("no column %s in %v", name, header)
 	return -1
 }
+
+func vnd(n int64) portone.Money { return portone.Money{Minor: n, Currency: "VND"} }
