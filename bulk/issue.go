@@ -81,7 +81,8 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	var (
-		ready   = slices.Clone(orders)
+		ready   = slices.Clone(orders) // to send for, as far as the breaker lets
+		due     []string               // to visit whatever the breaker says: a list is to be read
 		waiting waitHeap
 		running int
 		failed  error
@@ -93,18 +94,25 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 	group.SetLimit(i.Concurrency)
 	for {
 		for len(waiting) > 0 && !time.Now().Before(waiting[0].until) {
-			ready = append(ready, heap.Pop(&waiting).(visit).order)
+			due = append(due, heap.Pop(&waiting).(visit).order)
 		}
-		if running == 0 && len(waiting) == 0 {
+		if running+len(waiting)+len(due) == 0 {
 			i.Breaker.Settled() // nothing is left to wait for
 		}
-		for running < i.Concurrency && len(ready) > 0 && runCtx.Err() == nil && i.mayStart() {
-			order := ready[0]
-			ready = ready[1:]
+		for running < i.Concurrency && runCtx.Err() == nil {
+			from := &due
+			if len(due) == 0 {
+				from = &ready
+			}
+			if len(*from) == 0 || from == &ready && !i.mayStart() {
+				break
+			}
+			order := (*from)[0]
+			*from = (*from)[1:]
 			running++
 			group.Go(func() error { done <- i.visit(runCtx, order, batchID); return nil })
 		}
-		if running == 0 && (runCtx.Err() != nil || len(ready)+len(waiting) == 0) {
+		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+len(waiting) == 0) {
 			_, err := i.Ledger.Hold(context.WithoutCancel(ctx), batchID, time.Now())
 			return errors.Join(failed, err)
 		}
@@ -163,7 +171,7 @@ func (i *Issuer) begin(ctx context.Context) error {
 	return nil
 }
 
-// mayStart tells whether an order may be visited now, as far as the breaker is concerned.
+// mayStart tells whether the breaker lets an order be sent for now.
 func (i *Issuer) mayStart() bool {
 	why := i.Breaker.Paused()
 	if i.Paused != nil {
