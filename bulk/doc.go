@@ -44,7 +44,8 @@
 // row; it stands at the front of refund_reason, the only text that comes back in the list.
 //
 // The rules are pure: [Next], [PlanRow], [Classify], [Confirm], [Resolve] and [Refresh] take
-// values and a time and give values. [Issuer] is the shell that reads, calls them, and writes.
+// values and a time and give values. A [Turn] strings them together into one order's way, as
+// a machine that says what it wants done next; [Issuer] is the shell that does it.
 //
 // # What a crash leaves
 //

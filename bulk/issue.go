@@ -45,10 +45,9 @@ type Issuer struct {
 	Paused func(why string)
 
 	mu      sync.Mutex
-	behind  map[string]time.Time // by order: since when its list is behind
+	turns   map[string]*Turn     // by order
 	tries   map[string]int       // by order: visits in a row that PortOne or the ledger failed
 	lost    map[string]time.Time // by order: when its lost attempts' refunds are listed, if made
-	notSent map[string]int       // by order: attempts of this run of which no byte could be sent
 	ahead   chan struct{}        // holds one for each attempt that waits for its turn
 	reached bool                 // PortOne has answered a read of this run
 }
@@ -60,13 +59,10 @@ var ErrStop = errors.New("stopped")
 // could not be read. The client has retried each read by then.
 const maxTries = 5
 
-// A visit is an order's turn: over for good, or one of the others is set.
+// A visit is how an order's turn ended.
 type visit struct {
-	order   string
-	until   time.Time // visit again then
-	unknown bool      // until then an outcome of the order may stay unknown
-	pause   bool      // the breaker is open: visit again when it lets one try
-	err     error     // ends the run
+	order string
+	End
 }
 
 // Issue takes each order as far as it goes: until all its rows are final, wait behind a
@@ -93,7 +89,7 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 	defer alarm.Stop()
 	group.SetLimit(i.Concurrency)
 	for {
-		for len(waiting) > 0 && !time.Now().Before(waiting[0].until) {
+		for len(waiting) > 0 && !time.Now().Before(waiting[0].Until) {
 			due = append(due, heap.Pop(&waiting).(visit).order)
 		}
 		if running+len(waiting)+len(due) == 0 {
@@ -121,7 +117,7 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 			finished = runCtx.Done() // else what is in flight ends by itself
 		}
 		if len(waiting) > 0 {
-			alarm.Reset(time.Until(waiting[0].until))
+			alarm.Reset(time.Until(waiting[0].Until))
 		}
 		select {
 		case <-finished:
@@ -129,14 +125,14 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 		case v := <-done:
 			running--
 			switch {
-			case v.err != nil:
+			case v.Stop != nil:
 				if failed == nil && ctx.Err() == nil {
-					failed = v.err
+					failed = v.Stop
 				}
 				stop()
-			case v.pause:
+			case v.Paused:
 				ready = append(ready, v.order)
-			case !v.until.IsZero() && !(v.unknown && i.NoWait):
+			case !v.Until.IsZero() && !(v.Unknown && i.NoWait):
 				heap.Push(&waiting, v)
 			}
 		}
@@ -145,8 +141,8 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 
 // begin forgets the last run, and looks for attempts that the ledger has lost.
 func (i *Issuer) begin(ctx context.Context) error {
-	i.behind, i.tries, i.lost, i.reached = map[string]time.Time{}, map[string]int{}, map[string]time.Time{}, false
-	i.notSent, i.ahead = map[string]int{}, make(chan struct{}, max(1, i.Ahead))
+	i.turns, i.tries, i.lost, i.reached = map[string]*Turn{}, map[string]int{}, map[string]time.Time{}, false
+	i.ahead = make(chan struct{}, max(1, i.Ahead))
 	lines, err := i.Journal.Tail()
 	if err != nil {
 		return err
@@ -180,68 +176,11 @@ func (i *Issuer) mayStart() bool {
 	return why == ""
 }
 
-// visit takes one order as far as it goes now.
-func (i *Issuer) visit(ctx context.Context, order, batchID string) visit {
-	for ctx.Err() == nil {
-		st, err := i.Ledger.OrderState(ctx, order, batchID)
-		if err != nil {
-			return i.again(order, err)
-		}
-		var until time.Time
-		switch step, at := Next(st, time.Now()); step {
-		case StepDone, StepHeld:
-			return visit{order: order}
-		case StepWait:
-			return visit{order: order, until: at, unknown: true}
-		case StepFetch:
-			err = i.fetch(ctx, st, order)
-		case StepLook:
-			err = i.look(ctx, st)
-		case StepSend:
-			if !i.Breaker.Take() {
-				return visit{order: order, pause: true}
-			}
-			until, err = i.send(ctx, st)
-		default:
-			panic(fmt.Sprintf("bulk: step %q", step))
-		}
-		if err != nil && !errors.Is(err, ErrMoved) {
-			return i.again(order, err)
-		}
-		i.mu.Lock()
-		i.reached = true
-		delete(i.tries, order)
-		i.mu.Unlock()
-		if !until.IsZero() {
-			return visit{order: order, until: until}
-		}
-	}
-	return visit{order: order, err: ctx.Err()}
-}
-
-// again decides what a failure means for the run: stop it, visit the order later, or leave it.
-func (i *Issuer) again(order string, err error) visit {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.tries[order]++
-	switch n := i.tries[order]; {
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrStop), errors.Is(err, portone.ErrUnauthorized),
-		errors.Is(err, portone.ErrUnavailable) && !i.reached: // a wrong address, or no network
-		return visit{order: order, err: err}
-	case n >= maxTries:
-		i.Log.Error("order left as it is", "order_ref", order, "tries", n, "error", err)
-		return visit{order: order}
-	default:
-		i.Log.Warn("order visited again later", "order_ref", order, "tries", n, "error", err)
-		return visit{order: order, until: time.Now().Add(time.Second << n)}
-	}
-}
-
 // waitHeap is a min-heap of visits by their time.
 type waitHeap []visit
 
 func (h waitHeap) Len() int           { return len(h) }
-func (h waitHeap) Less(a, b int) bool { return h[a].until.Before(h[b].until) }
+func (h waitHeap) Less(a, b int) bool { return h[a].Until.Before(h[b].Until) }
 func (h waitHeap) Swap(a, b int)      { h[a], h[b] = h[b], h[a] }
 func (h *waitHeap) Push(v any)        { *h = append(*h, v.(visit)) }
 func (h *waitHeap) Pop() any {

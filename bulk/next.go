@@ -96,12 +96,16 @@ func (a Attempt) AbsentAt() time.Time {
 // looks spaces the reads of the list for an unknown outcome: soon, then each time
 // as long again as since the start, and once when absence can be told.
 func looks(a Attempt, now time.Time) time.Time {
-	soon := min(max(a.Bounds.ListLag/8, 50*time.Millisecond), time.Second)
-	at := now.Add(max(soon, now.Sub(a.StartedAt)))
+	at := now.Add(max(soon(a.Bounds), now.Sub(a.StartedAt)))
 	if absent := a.AbsentAt(); now.Before(absent) && absent.Before(at) {
 		return absent
 	}
 	return at
+}
+
+// soon is when a list that may lag is worth another read.
+func soon(b Bounds) time.Duration {
+	return min(max(b.ListLag/8, 50*time.Millisecond), time.Second)
 }
 
 // quarantineLook spaces the reads for a quarantined row, whose marker may still

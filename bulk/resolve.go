@@ -74,7 +74,12 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		if s == nil {
 			return nil
 		}
-		if err := i.settle(context.WithoutCancel(ctx), *s); err != nil && !errors.Is(err, ErrMoved) {
+		err = i.settle(context.WithoutCancel(ctx), *s)
+		if errors.Is(err, ErrBoundElsewhere) {
+			*s = s.boundElsewhere()
+			err = i.settle(context.WithoutCancel(ctx), *s)
+		}
+		if err != nil && !errors.Is(err, ErrMoved) {
 			return err
 		}
 		if s.To.Open() {
