@@ -99,12 +99,14 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	case DoJournal:
 		done.Err = d.Journal.Append(do.Attempt)
 	case DoSend:
-		d.gated = false
 		done.Answer = d.PortOne.Send(ctx, d.prepared)
 		done.At = time.Now()
 		d.turned()
-		d.Breaker.Sent(done.Answer.Class == portone.Unknown)
 	case DoSettle:
+		if s := do.Settlement; s.Answer != nil && s.To != AttemptNotSent {
+			d.gated = false
+			d.Breaker.Sent(s.To == AttemptUnknown && !s.Limited)
+		}
 		done.Err = d.settle(whole, do.Settlement)
 	default:
 		panic(fmt.Sprintf("bulk: %q is asked for", do.Kind))
