@@ -33,6 +33,7 @@ type Turn struct {
 	stop    error     // ends the run once the settlement is recorded
 	behind  time.Time // since when the row's list is behind; zero: it is not
 	notSent int       // attempts in a row of which no byte could be sent
+	moved   int       // times in a row that somebody else was first
 }
 
 // NewTurn begins an order's turns. lost is zero, or when refunds of the order's attempts that
@@ -96,11 +97,15 @@ type End struct {
 // Start begins a visit.
 func (t *Turn) Start() Do { return t.ask(Do{Kind: DoState}) }
 
+// maxMoved is how often in a row somebody else may be first before the visit ends as failed: it
+// is then rather a state of the ledger that no step of ours can leave.
+const maxMoved = 20
+
 // Next takes what came of the last thing asked for, and asks for the next.
 func (t *Turn) Next(d Done) Do {
-	moved := errors.Is(d.Err, ErrMoved) && (t.did == DoBegin || t.did == DoSettle)
 	switch {
-	case moved:
+	case errors.Is(d.Err, ErrMoved) && t.moved < maxMoved:
+		t.moved++
 		return t.Start()
 	case d.Err != nil && errors.Is(d.Err, portone.ErrOrderUnknown) && (t.did == DoFetch || t.did == DoBaseline):
 		return t.end(d.At, Refused, "order_unknown", "PortOne does not know this order; check order_ref and the environment")
@@ -139,6 +144,7 @@ func (t *Turn) Next(d Done) Do {
 	case DoPrepare:
 		return t.begin(d)
 	case DoBegin:
+		t.moved = 0
 		return t.ask(Do{Kind: DoJournal, Attempt: t.attempt})
 	case DoJournal:
 		return t.ask(Do{Kind: DoSend})
@@ -153,6 +159,7 @@ func (t *Turn) Next(d Done) Do {
 	case DoLook:
 		return t.record(Resolve(t.st, d.List, t.rules, d.At))
 	case DoSettle:
+		t.moved = 0
 		if t.stop != nil {
 			return t.ask(Do{Kind: DoEnd, End: End{Stop: t.stop}})
 		}
