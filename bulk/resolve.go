@@ -64,13 +64,7 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		if err != nil {
 			return err
 		}
-		var s *Settlement
-		if st.Open != nil {
-			r := Resolve(st, list, i.Rules, readAt)
-			s = &r
-		} else if st.Order != nil {
-			s = Refresh(st, list, readAt)
-		}
+		s := Tell(st, list, i.Rules, readAt)
 		if s == nil {
 			return nil
 		}
@@ -87,4 +81,18 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		}
 	}
 	return nil
+}
+
+// Tell is what a list, whose reading began at readAt, tells of an order: Resolve, where an
+// outcome is open, else Refresh. Nil: nothing.
+func Tell(st OrderState, list portone.RefundList, r Rules, readAt time.Time) *Settlement {
+	switch {
+	case st.Open != nil:
+		s := Resolve(st, list, r, readAt)
+		return &s
+	case st.Order != nil:
+		return Refresh(st, list, readAt)
+	default:
+		return nil
+	}
 }
