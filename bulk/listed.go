@@ -56,8 +56,14 @@ func (b BoundRefund) is(r portone.Refund) bool {
 		return b.RefundID == r.RefundID
 	case b.Marker != "" && strings.Contains(r.Reason, b.Marker):
 		return true
-	default: // a channel that gives no reason back, and no id
-		return b.PSPRefundID == "" && r.PSPRefundID == "" && b.RefundID == "" && r.RefundID == "" && b.Amount == r.Amount
+	case b.PSPRefundID != "" || r.PSPRefundID != "" || b.RefundID != "" || r.RefundID != "":
+		return false
+	case strings.HasPrefix(b.Identity, "marker:"): // its reason came back with the marker, which r lacks
+		return false
+	case strings.HasPrefix(b.Identity, "content:") && strings.Contains(b.Identity, "|"): // ours; an import spells it otherwise
+		return strings.HasPrefix(b.Identity, "content:"+listedContent(r)+"#")
+	default:
+		return b.Amount == r.Amount
 	}
 }
 
