@@ -51,10 +51,10 @@ const (
 	get     // a list can't be read
 	refusal // refused for real
 	processing
-	lag    // made now, listed later
-	stale  // a list is read from a copy that is behind
-	portal // somebody else refunds
-	noEcho // a channel gives no reason back
+	lag      // made now, listed later
+	stale    // a list is read from a copy that is behind
+	portal   // somebody else refunds
+	noEchoes // a channel gives no reason back
 	emptyIDs
 	inQueue // a refund becomes final later
 	shape   // of rows and orders

@@ -62,7 +62,7 @@ func (w *simWorld) likes() {
 		}
 	}
 	w.newestFirst, w.failedVanish, w.noDates, w.emptyAll, w.noWait = d.n(2) == 0, d.n(4) == 0, d.n(8) == 0, d.n(2) == 0, d.n(4) == 0
-	w.silentChannel[0], w.silentChannel[1] = w.may(noEcho, 150), w.may(noEcho, 500)
+	w.silentChannel[0], w.silentChannel[1] = w.may(noEchoes, 150), w.may(noEchoes, 500)
 }
 
 // peoples throws orders, rows and processes.
