@@ -20,9 +20,10 @@ import (
 //     once, so that the one read after it shows it. No rule could survive less: a refusal whose
 //     refund comes to light later looks like any other.
 //   - A refund that failed stays failed, one that succeeded stays so.
-//   - Where a channel gives no reason back, its refunds are successful at once: there one of the
-//     portal's may be taken for ours while both lag, which is right by number and amount, and
-//     would not be if they came to different ends.
+//   - Where a channel has not been seen to give the reason back, new refunds are successful at
+//     once: there one of the portal's that comes to light in our 200, while ours lags, is taken
+//     for ours. That is right by number and amount, and would not be if the two came to
+//     different ends.
 
 // simRefund is one that was made.
 type simRefund struct {
@@ -201,7 +202,9 @@ func (w *simWorld) arrives(p simPost) {
 		}
 	}
 	w.later(w.now+takes, simEvent{kind: eventMake, post: p})
-	if d, ok := w.strikes(portal, w.rate.portalBeside); ok {
+	if d, ok := w.strikes(portal, w.rate.portalBeside); ok && d.permille(300) {
+		o.fails(w.now)
+	} else if ok {
 		w.later(w.now+d.upTo(2*time.Second), simEvent{kind: eventPortal, order: p.order, amount: p.amount, dice: d})
 	}
 }
@@ -276,17 +279,33 @@ func (w *simWorld) make(o *simOrder, r simRefund, f fate) *simRefund {
 	}
 	if w.silentChannel[o.channel] {
 		r.reason = ""
-	} else if d, ok := w.strikes(inQueue, w.rate.inQueue); ok {
-		r.status = "IN_QUEUE"
-		if k := d.n(5); k > 0 {
-			r.later, r.laterAt = "SUCCESS", w.now+d.upTo(30*time.Minute)
-			if k > 2 {
-				r.later = "FAILED"
-			}
-		}
+	}
+	if d, ok := w.strikes(inQueue, w.rate.inQueue); ok && w.queues[o.channel] {
+		r.queue(w.now, d)
 	}
 	o.refunds = append(o.refunds, r)
 	return &o.refunds[n]
+}
+
+// queue makes it one that becomes final later, or never.
+func (r *simRefund) queue(now time.Duration, d dice) {
+	r.status = "IN_QUEUE"
+	if k := d.n(5); k > 0 {
+		r.later, r.laterAt = "SUCCESS", now+d.upTo(30*time.Minute)
+		if k > 2 {
+			r.later = "FAILED"
+		}
+	}
+}
+
+// fails turns one of somebody else's refunds that wait to failed, which gives its amount back.
+func (o *simOrder) fails(now time.Duration) {
+	for i := range o.refunds {
+		if r := &o.refunds[i]; r.row < 0 && r.statusAt(now) == "IN_QUEUE" {
+			r.later, r.laterAt = "FAILED", now
+			return
+		}
+	}
 }
 
 var refundIDs, pspIDs = func() (ids, psp [64]string) {

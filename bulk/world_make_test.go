@@ -63,6 +63,10 @@ func (w *simWorld) likes() {
 	}
 	w.newestFirst, w.failedVanish, w.noDates, w.emptyAll, w.noWait = d.n(2) == 0, d.n(4) == 0, d.n(8) == 0, d.n(2) == 0, d.n(4) == 0
 	w.silentChannel[0], w.silentChannel[1] = w.may(noEchoes, 150), w.may(noEchoes, 500)
+	for c := range w.echoed {
+		w.echoed[c] = !w.silentChannel[c] && d.n(3) > 0
+		w.queues[c] = w.echoed[c]
+	}
 }
 
 // peoples throws orders, rows and processes.
@@ -88,6 +92,13 @@ func (w *simWorld) peoples() {
 		o.multi = []*bool{nil, nil, nil, nil, &yes, &no}[d.n(6)]
 		if d.n(3) > 0 {
 			w.put(&o, Order{OrderRef: o.ref, Amount: vnd(o.amount), Channel: channelNames[o.channel], MultiRefundAllowed: o.multi})
+		}
+		if w.may(portal, 250) {
+			old := simRefund{row: -1, id: "OLD", amount: 100, status: "SUCCESS", made: -time.Hour, listed: -time.Hour, date: w.clock.Add(-time.Hour)}
+			if w.dice[portal].n(3) > 0 {
+				old.queue(0, w.dice[portal])
+			}
+			o.refunds = append(o.refunds, old)
 		}
 		w.orders = append(w.orders, o)
 	}

@@ -34,7 +34,7 @@ type simWorld struct {
 	lagMost, staleMost, processingMost  time.Duration
 	enforced, newestFirst, failedVanish bool
 	noDates, emptyAll, noWait           bool
-	silentChannel                       [2]bool
+	silentChannel, queues               [2]bool
 	batches                             int
 
 	orders  []simOrder
@@ -261,6 +261,7 @@ func (w *simWorld) changes(row int, s Settlement) {
 		return
 	}
 	switch live := w.live(row); {
+	case s.State == Pending && live == 0 && w.madeFor(row) > 0: // a list that was behind: it has failed meanwhile
 	case (s.State == Issued || s.State == Pending) && live != 1:
 		w.finds("a row became %s with %d live refunds", s.State, live)
 	case (s.State == Refused || s.State == Failed) && live != 0:
@@ -280,6 +281,15 @@ func (w *simWorld) live(row int) (n int) {
 	o := &w.orders[w.rows[row].order]
 	for i := range o.refunds {
 		if r := &o.refunds[i]; r.row == row && !r.statusAt(w.now).Failed() {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *simWorld) madeFor(row int) (n int) {
+	for _, r := range w.orders[w.rows[row].order].refunds {
+		if r.row == row {
 			n++
 		}
 	}
