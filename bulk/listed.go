@@ -47,24 +47,47 @@ func listedContent(r portone.Refund) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
 }
 
-// is tells whether a listed refund is the one that was booked.
-func (b BoundRefund) is(r portone.Refund) bool {
-	switch {
-	case b.PSPRefundID != "" && r.PSPRefundID != "":
-		return b.PSPRefundID == r.PSPRefundID
-	case b.RefundID != "" && r.RefundID != "":
-		return b.RefundID == r.RefundID
-	case b.Marker != "" && strings.Contains(r.Reason, b.Marker):
-		return true
-	case b.PSPRefundID != "" || r.PSPRefundID != "" || b.RefundID != "" || r.RefundID != "":
-		return false
-	case strings.HasPrefix(b.Identity, "marker:"): // its reason came back with the marker, which r lacks
-		return false
-	case strings.HasPrefix(b.Identity, "content:") && strings.Contains(b.Identity, "|"): // ours; an import spells it otherwise
-		return strings.HasPrefix(b.Identity, "content:"+listedContent(r)+"#")
-	default:
-		return b.Amount == r.Amount
+// places gives each booked refund its place in the list, by psp_refund_id, else refund_id, else
+// marker, else content; -1: the list does not show it. No place is given twice, so two
+// refunds that look alike need two. PortOne may fill in ids later than the refund, and a
+// channel may give no reason back; the amount alone may be anybody's.
+func places(bound []BoundRefund, list portone.RefundList) []int {
+	at, taken := make([]int, len(bound)), make([]bool, len(list.Refunds))
+	for n := range at {
+		at[n] = -1
 	}
+	content := func(b BoundRefund, r portone.Refund) bool {
+		r.RefundID = ""
+		return strings.HasPrefix(b.Identity, "content:"+listedContent(r)+"#")
+	}
+	for _, same := range []func(b BoundRefund, r portone.Refund) bool{
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.PSPRefundID != "" && b.PSPRefundID == r.PSPRefundID
+		},
+		func(b BoundRefund, r portone.Refund) bool { return b.RefundID != "" && b.RefundID == r.RefundID },
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.Marker != "" && strings.Contains(r.Reason, b.Marker)
+		},
+		func(b BoundRefund, r portone.Refund) bool { return content(b, r) && b.Status == r.Status },
+		content,
+	} {
+		for n, b := range bound {
+			for i, r := range list.Refunds {
+				if at[n] < 0 && !taken[i] && same(b, r) && !b.contradicts(r) {
+					at[n], taken[i] = i, true
+				}
+			}
+		}
+	}
+	return at
+}
+
+// contradicts tells whether the first kind of id that both have is another on each.
+func (b BoundRefund) contradicts(r portone.Refund) bool {
+	if b.PSPRefundID != "" && r.PSPRefundID != "" {
+		return b.PSPRefundID != r.PSPRefundID
+	}
+	return b.RefundID != "" && r.RefundID != "" && b.RefundID != r.RefundID
 }
 
 // news gives the places in the list of what stands there more often than in the baseline.
@@ -89,13 +112,15 @@ func unchanged(baseline, list portone.RefundList) bool {
 }
 
 // singleOut finds the one new refund of a 200 to our POST on a channel that gives no
-// reason back: the only new one, of our amount, and what is left fell by just that.
+// reason back: the only new one, of our amount and without a reason, and what is left fell by
+// just that. One with another reason than ours is somebody else's.
 func singleOut(a Attempt, list portone.RefundList) (int, bool) {
 	found := news(a.Baseline, list)
 	if len(found) != 1 || len(list.Refunds) != len(a.Baseline.Refunds)+1 {
 		return 0, false
 	}
-	return found[0], list.Refunds[found[0]].Amount == a.Amount && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
+	r := list.Refunds[found[0]]
+	return found[0], r.Amount == a.Amount && r.Reason == "" && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
 }
 
 // candidates names what in the list could be an unknown attempt's refund but does not prove it.

@@ -59,15 +59,17 @@ func (i *Issuer) resolveOrder(ctx context.Context, orderRef string) error {
 // Apply settles what a list, whose reading began at readAt, tells of an order's instructions.
 // It posts nothing, and may be called with any list, also twice.
 func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.RefundList, readAt time.Time) error {
-	for range 1 + len(list.Refunds) { // each round settles one refund of the list, or is the last
+	looked := false
+	for range 2 + len(list.Refunds) { // each round settles one refund of the list, or looks for the open attempt, or is the last
 		st, err := i.Ledger.OrderState(ctx, orderRef, "")
 		if err != nil {
 			return err
 		}
-		s := Tell(st, list, i.Rules, readAt)
+		s := Tell(st, list, i.Rules, readAt, looked)
 		if s == nil {
 			return nil
 		}
+		looked = looked || s.To.Open() // still open, this list tells no more of it
 		err = i.settle(context.WithoutCancel(ctx), *s)
 		if errors.Is(err, ErrBoundElsewhere) {
 			*s = s.boundElsewhere()
@@ -76,18 +78,15 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		if err != nil && !errors.Is(err, ErrMoved) {
 			return err
 		}
-		if s.To.Open() {
-			return nil // as open as before: this list tells no more
-		}
 	}
 	return nil
 }
 
-// Tell is what a list, whose reading began at readAt, tells of an order: Resolve, where an
-// outcome is open, else Refresh. Nil: nothing.
-func Tell(st OrderState, list portone.RefundList, r Rules, readAt time.Time) *Settlement {
+// Tell is what a list, whose reading began at readAt, tells of an order: first Resolve, where an
+// outcome is open, then, once that was looked at, Refresh. Nil: nothing more.
+func Tell(st OrderState, list portone.RefundList, r Rules, readAt time.Time, looked bool) *Settlement {
 	switch {
-	case st.Open != nil:
+	case st.Open != nil && !looked:
 		s := Resolve(st, list, r, readAt)
 		return &s
 	case st.Order != nil:

@@ -176,7 +176,7 @@ func (w *simWorld) settleT2(o *simOrder, s Settlement) error {
 	if s.AttemptID == "" {
 		switch {
 		case !o.known && s.Version == 0:
-		case !o.known || o.version != s.Version || o.open() != nil:
+		case !o.known || o.version != s.Version || o.open() != nil && (s.Refund == nil || o.bookedFor(row) == nil):
 			return ErrMoved
 		case r.state == Sending || r.state == Unknown:
 			return ErrMoved

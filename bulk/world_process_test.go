@@ -46,6 +46,7 @@ type simThread struct {
 	readAt time.Time
 	settle *Settlement
 	rounds int
+	looked bool
 	naive  simNaive
 }
 
@@ -175,7 +176,7 @@ func (w *simWorld) does(t *simThread, do Do) {
 	switch do.Kind {
 	case DoState:
 		d.State, t.late = w.orderState(o, t.batch), true
-	case DoFetch:
+	case DoFetch, DoAsk:
 		if _, ok := w.strikes(get, w.rate.get); ok {
 			d.Err = portone.ErrUnavailable
 			break
@@ -183,6 +184,8 @@ func (w *simWorld) does(t *simThread, do Do) {
 		d.Order = portone.Order{OrderRef: o.ref, Amount: vnd(o.amount), Channel: channelNames[o.channel], MultiRefundAllowed: o.multi}
 	case DoPut:
 		d.Err = w.commits(func() error { w.put(o, do.Order); return nil })
+	case DoRecall:
+		d.Missing = o.attempt(do.Attempt.ID) == nil
 	case DoGate:
 		_, d.Paused = w.strikes(gate, w.rate.gate)
 	case DoBaseline, DoConfirm, DoLook:
@@ -380,7 +383,7 @@ func (w *simWorld) readStep(t *simThread) {
 			return
 		}
 		t.order, t.queue = t.queue[0], t.queue[1:]
-		t.readAt, t.rounds = w.clockOf(t), 0
+		t.readAt, t.rounds, t.looked = w.clockOf(t), 0, false
 		var err error
 		if t.list, err = w.read(&w.orders[t.order]); err == nil {
 			t.phase = tells
@@ -388,12 +391,13 @@ func (w *simWorld) readStep(t *simThread) {
 		w.says(t.self, "list: %s %v", vndList(t.list), err)
 	case tells:
 		t.phase = readsOne
-		if t.rounds++; t.rounds > 1+len(t.list.Refunds) {
+		if t.rounds++; t.rounds > 2+len(t.list.Refunds) {
 			return
 		}
 		st := w.orderState(&w.orders[t.order], -1)
-		if t.settle = Tell(st, t.list, w.rules, t.readAt); t.settle != nil {
+		if t.settle = Tell(st, t.list, w.rules, t.readAt, t.looked); t.settle != nil {
 			t.phase = settles
+			t.looked = t.looked || t.settle.To.Open()
 		}
 	case settles:
 		s := *t.settle
@@ -403,7 +407,7 @@ func (w *simWorld) readStep(t *simThread) {
 		switch {
 		case errors.Is(err, ErrBoundElsewhere):
 			*t.settle = s.boundElsewhere()
-		case err != nil && !errors.Is(err, ErrMoved), s.To.Open():
+		case err != nil && !errors.Is(err, ErrMoved):
 			t.phase = readsOne
 		default:
 			t.phase = tells
