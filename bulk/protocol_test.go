@@ -234,6 +234,7 @@ func TestConfirm(t *testing.T) {
 		{"nothing new", refused, row(300), listed(), AttemptRefused, Refused, false},
 		{"made all the same", refused, row(300), listed(refund("R", ours, 300, "SUCCESS")), AttemptMade, Issued, false},
 		{"what is left has changed", refused, row(300), listed(refund("R", "", 300, "SUCCESS")), AttemptUnknown, Unknown, false},
+		{"as much is left, but there is a new refund", refused, row(300), portone.RefundList{Remaining: vnd(1000), Refunds: []portone.Refund{refund("R", "", 300, "SUCCESS")}}, AttemptUnknown, Unknown, false},
 		{"after an absent attempt", refused, with(func(r *OpenRow) { r.Absent = 1 }), listed(), AttemptQuarantined, Quarantined, false},
 		{"after a 429 that was absent", refused, with(func(r *OpenRow) { r.Limited = 1 }), listed(), AttemptQuarantined, Quarantined, false},
 		{"the environment is wrong", stop, row(300), listed(), AttemptRefused, Planned, true},
