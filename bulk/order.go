@@ -85,6 +85,7 @@ type Order struct {
 	Channel            string
 	RefundAllowed      *bool // nil: nobody said
 	MultiRefundAllowed *bool
+	Confirmed          bool      // PortOne itself told the amount and currency; else an import did
 	PaidAt             time.Time // zero: nobody said
 }
 
