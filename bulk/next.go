@@ -151,6 +151,10 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
+	if row.MerchantOrderRef != "" && order.MerchantOrderRef != "" && row.MerchantOrderRef != order.MerchantOrderRef {
+		return end(Refused, "merchant_order_ref_differs", "the row names order %s and merchant's order %s, but %[1]s is %[3]s; say which is meant",
+			row.OrderRef, row.MerchantOrderRef, order.MerchantOrderRef)
+	}
 	if (s.Lost || unsure) && unbooked(s, list, row.Amount) {
 		if !s.Lost {
 			return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
