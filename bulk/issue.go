@@ -108,7 +108,11 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 			running++
 			group.Go(func() error { done <- i.visit(runCtx, order, batchID); return nil })
 		}
-		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+len(waiting) == 0) {
+		left := len(waiting)
+		if i.NoWait && !slices.ContainsFunc(waiting, func(v visit) bool { return !v.Unknown }) {
+			left = 0
+		}
+		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+left == 0) {
 			_, err := i.Ledger.Hold(context.WithoutCancel(ctx), batchID, time.Now())
 			return errors.Join(failed, err)
 		}
@@ -132,7 +136,7 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 				stop()
 			case v.Paused:
 				ready = append(ready, v.order)
-			case !v.Until.IsZero() && !(v.Unknown && i.NoWait):
+			case !v.Until.IsZero() && !(v.Unknown && i.NoWait && i.Breaker.Paused() == ""): // paused, the unknown ones are all there is to go by
 				heap.Push(&waiting, v)
 			}
 		}
@@ -143,20 +147,15 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 func (i *Issuer) begin(ctx context.Context) error {
 	i.turns, i.tries, i.lost, i.reached = map[string]*Turn{}, map[string]int{}, map[string]time.Time{}, false
 	i.ahead = make(chan struct{}, max(1, i.Ahead))
-	lines, err := i.Journal.Tail()
+	lines, missing, err := i.missing(ctx, i.Journal.Tail)
+	if err == nil && len(missing) > 0 { // what is lost may begin before the tail
+		lines, missing, err = i.missing(ctx, i.Journal.All)
+	}
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(lines))
-	for n, l := range lines {
-		ids[n] = l.Attempt
-	}
-	missing, err := i.Ledger.MissingAttempts(ctx, ids)
-	if err != nil {
-		return fmt.Errorf("compare the journal with the ledger: %w", err)
-	}
 	for _, l := range lines {
-		if slices.Contains(missing, l.Attempt) && l.AbsentAt.After(i.lost[l.OrderRef]) {
+		if missing[l.Attempt] && l.AbsentAt.After(i.lost[l.OrderRef]) {
 			i.lost[l.OrderRef] = l.AbsentAt
 		}
 	}
@@ -165,6 +164,27 @@ func (i *Issuer) begin(ctx context.Context) error {
 			"attempts", len(missing), "orders", len(i.lost))
 	}
 	return nil
+}
+
+// missing reads lines of the journal, and finds the attempts among them that the ledger lacks.
+func (i *Issuer) missing(ctx context.Context, read func() ([]JournalLine, error)) ([]JournalLine, map[string]bool, error) {
+	lines, err := read()
+	if err != nil {
+		return nil, nil, err
+	}
+	ids := make([]string, len(lines))
+	for n, l := range lines {
+		ids[n] = l.Attempt
+	}
+	lost, err := i.Ledger.MissingAttempts(ctx, ids)
+	if err != nil {
+		return nil, nil, fmt.Errorf("compare the journal with the ledger: %w", err)
+	}
+	missing := make(map[string]bool, len(lost))
+	for _, id := range lost {
+		missing[id] = true
+	}
+	return lines, missing, nil
 }
 
 // mayStart tells whether the breaker lets an order be sent for now.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -65,18 +66,24 @@ func (j *Journal) Append(a Attempt) error {
 	return nil
 }
 
-// journalTail is how much of the file's end is read: lost history is the newest, and this is
-// more than 10,000 attempts of it.
+// journalTail is how much of the file's end is read to see whether history was lost: what is lost
+// is the newest, and this is more than 10,000 attempts of it.
 const journalTail = 4 << 20
 
-// Tail reads the newest lines, oldest first. A line that a kill or a full disk cut is
+// Tail reads the newest lines, oldest first.
+func (j *Journal) Tail() ([]JournalLine, error) { return j.read(journalTail) }
+
+// All reads every line, oldest first.
+func (j *Journal) All() ([]JournalLine, error) { return j.read(math.MaxInt64) }
+
+// read reads the lines of the file's last bytes, so many at most. A line that a kill or a full disk cut is
 // left out: its attempt was never sent, since the line was not whole.
-func (j *Journal) Tail() ([]JournalLine, error) {
+func (j *Journal) read(most int64) ([]JournalLine, error) {
 	info, err := j.f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	from := max(0, info.Size()-journalTail)
+	from := max(0, info.Size()-most)
 	in := bufio.NewScanner(io.NewSectionReader(j.f, from, info.Size()-from))
 	if from > 0 {
 		in.Scan() // begins in the middle of a line
