@@ -86,10 +86,11 @@ func (s OrderState) quarantined() bool {
 // AbsentAt is when a list read from then on shows an attempt's refund, if it was
 // made at all: the token has expired (whole seconds, so one more), by PortOne's
 // clock; what it let in before is processed; and what was made is listed. A 429
-// asks for the list lag alone.
+// asks for the list lag alone, and since it may have been answered to another machine than
+// the one that reads, for the difference of their clocks: each may be off by ClockError.
 func (a Attempt) AbsentAt() time.Time {
 	if a.Limited && !a.AnsweredAt.IsZero() {
-		return a.AnsweredAt.Add(a.Bounds.ListLag)
+		return a.AnsweredAt.Add(2*a.Bounds.ClockError + a.Bounds.ListLag)
 	}
 	return a.TokenExpires.Add(time.Second + a.Bounds.ClockError + a.Bounds.MaxProcessing + a.Bounds.ListLag)
 }

@@ -54,7 +54,9 @@ func Classify(a Attempt, row OpenRow, ans portone.Answer, echoes bool, now time.
 	}
 }
 
-// Confirm completes Classify for a refusal, by a list read after it. A refusal after an
+// Confirm completes Classify for a refusal, by a list read after it, which must show just what
+// the baseline showed: what is left may be the same also where one refund failed and another
+// was made. A refusal after an
 // attempt whose outcome was never known proves nothing about that one, so it goes
 // to a person. Stop says that the run must end: no other row can do better.
 func Confirm(a Attempt, row OpenRow, ans portone.Answer, list portone.RefundList, now time.Time) (s Settlement, stop bool) {
@@ -65,8 +67,8 @@ func Confirm(a Attempt, row OpenRow, ans portone.Answer, list portone.RefundList
 		s.found(a, row.Instruction, list, found)
 		return s, false
 	}
-	if list.Remaining != a.Baseline.Remaining {
-		s.unknown(a, now, "refused_but_changed", "PortOne refused ("+words(ans)+"), but what is left of the order changed")
+	if !unchanged(a.Baseline, list) {
+		s.unknown(a, now, "refused_but_changed", "PortOne refused ("+words(ans)+"), but the order's list or what is left of it changed")
 		return s, false
 	}
 	s.To, s.ReasonCode, s.Message = AttemptRefused, reasonCode(ans), words(ans)
