@@ -106,3 +106,33 @@ func candidates(a Attempt, list portone.RefundList) string {
 	}
 	return "; it could be " + strings.Join(names, " or ")
 }
+
+// unbooked are the places in list of the refunds that are none of the booked ones. A booked
+// refund takes one place: by its ids or marker, else, where neither side has an id, by its amount.
+func unbooked(list portone.RefundList, booked []BoundRefund) []int {
+	taken := make([]bool, len(list.Refunds))
+	for _, sure := range []bool{true, false} {
+		booked = slices.DeleteFunc(slices.Clone(booked), func(b BoundRefund) bool {
+			for i, r := range list.Refunds {
+				if !taken[i] && b.is(r) && (!sure || b.sure(r)) {
+					taken[i] = true
+					return true
+				}
+			}
+			return false
+		})
+	}
+	var free []int
+	for i := range list.Refunds {
+		if !taken[i] {
+			free = append(free, i)
+		}
+	}
+	return free
+}
+
+// sure tells of a booked refund that is r by more than its amount.
+func (b BoundRefund) sure(r portone.Refund) bool {
+	return b.PSPRefundID != "" && b.PSPRefundID == r.PSPRefundID || b.RefundID != "" && b.RefundID == r.RefundID ||
+		b.Marker != "" && strings.Contains(r.Reason, b.Marker)
+}

@@ -146,9 +146,7 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	if s.Lost && slices.ContainsFunc(list.Refunds, func(l portone.Refund) bool {
-		return l.Amount == row.Amount && !slices.ContainsFunc(s.Bound, func(b BoundRefund) bool { return b.is(l) })
-	}) {
+	if s.Lost && nobodys(s, list, row.Amount) {
 		return end(Quarantined, "ledger_lost", "the journal shows that an attempt for this order was lost from the ledger, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
@@ -184,6 +182,12 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		req.Description += " " + row.Description
 	}
 	return Plan{Request: &req, Baseline: list}
+}
+
+// nobodys tells whether the list shows a refund of that amount that nobody has booked, failed or
+// not.
+func nobodys(s OrderState, list portone.RefundList, amount portone.Money) bool {
+	return slices.ContainsFunc(unbooked(list, slices.Concat(s.Bound, s.Imported)), func(i int) bool { return list.Refunds[i].Amount == amount })
 }
 
 // notListed is a refund that the ledger has booked for an instruction of the order, and
