@@ -146,8 +146,8 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	if s.Lost && nobodys(s, list, row.Amount) {
-		return end(Quarantined, "ledger_lost", "the journal shows that an attempt for this order was lost from the ledger, and PortOne lists a refund of this amount that nobody has booked")
+	if s.Lost && nobodys(s, list, row.Amount, s.LostBefore) {
+		return end(Quarantined, "ledger_lost", "an attempt for this order was, or may have been, lost from the ledger, and PortOne lists a refund of this amount that nobody has booked: it may be this row's")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
 		if since.IsZero() || now.Sub(since) < r.Bounds.ListLag {
@@ -182,12 +182,6 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		req.Description += " " + row.Description
 	}
 	return Plan{Request: &req, Baseline: list}
-}
-
-// nobodys tells whether the list shows a refund of that amount that nobody has booked, failed or
-// not.
-func nobodys(s OrderState, list portone.RefundList, amount portone.Money) bool {
-	return slices.ContainsFunc(unbooked(list, slices.Concat(s.Bound, s.Imported)), func(i int) bool { return list.Refunds[i].Amount == amount })
 }
 
 // notListed is a refund that the ledger has booked for an instruction of the order, and

@@ -165,3 +165,15 @@ func seen(kept json.RawMessage) ([]byte, error) {
 	}
 	return base64.StdEncoding.DecodeString(odd.Base64)
 }
+
+// HasAttempts tells whether anything was ever sent, or about to be, from this ledger.
+func (d *DB) HasAttempts(ctx context.Context) (has bool, err error) {
+	err = d.read(ctx, func(t tx) error {
+		_, err := t.get(ctx, &has, `SELECT EXISTS (SELECT 1 FROM attempts)`)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for attempts: %w", err)
+	}
+	return has, nil
+}
