@@ -24,7 +24,7 @@ func (i *Issuer) visit(ctx context.Context, order, batchID string) visit {
 	i.mu.Lock()
 	t := i.turns[order]
 	if t == nil {
-		t = NewTurn(order, i.Rules, i.lost[order])
+		t = NewTurn(order, i.Rules, i.lostUntil(order))
 		i.turns[order] = t
 	}
 	i.mu.Unlock()

@@ -137,3 +137,15 @@ func candidates(a Attempt, list portone.RefundList) string {
 	}
 	return "; it could be " + strings.Join(names, " or ")
 }
+
+// unbooked are the places in the list of the refunds that are none of the booked ones.
+func unbooked(list portone.RefundList, booked []BoundRefund) []int {
+	taken := places(booked, list)
+	var free []int
+	for i := range list.Refunds {
+		if !slices.Contains(taken, i) {
+			free = append(free, i)
+		}
+	}
+	return free
+}

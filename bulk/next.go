@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -156,11 +155,11 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		return end(Refused, "merchant_order_ref_differs", "the row names order %s and merchant's order %s, but %[1]s is %[3]s; say which is meant",
 			row.OrderRef, row.MerchantOrderRef, order.MerchantOrderRef)
 	}
-	if (s.Lost || unsure) && unbooked(s, list, row.Amount) {
-		if !s.Lost {
-			return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
-		}
-		return end(Quarantined, "ledger_lost", "the journal shows that an attempt for this order was lost from the ledger, and PortOne lists a refund of this amount that nobody has booked")
+	if s.Lost && nobodys(s, list, row.Amount, s.LostBefore) {
+		return end(Quarantined, "ledger_lost", "an attempt for this order was, or may have been, lost from the ledger, and PortOne lists a refund of this amount that nobody has booked: it may be this row's")
+	}
+	if unsure && nobodys(s, list, row.Amount, time.Time{}) {
+		return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
 		if since.IsZero() || now.Sub(since) < r.Bounds.ListLag {
@@ -211,19 +210,7 @@ func notListed(bound []BoundRefund, list portone.RefundList) *BoundRefund {
 	return nil
 }
 
-// unbooked tells whether the list shows a refund of this amount that the ledger has not
-// booked for any instruction. One with another row's marker is that row's, which adopts it
-// when its turn comes.
-func unbooked(s OrderState, list portone.RefundList, amount portone.Money) bool {
-	booked := places(s.Bound, list)
-	for i, r := range list.Refunds {
-		if r.Amount == amount && !slices.Contains(booked, i) && !carriesAny(r, s.Markers) {
-			return true
-		}
-	}
-	return false
-}
-
+// carriesAny: a refund with another row's marker is that row's, which adopts it when its turn comes.
 func carriesAny(r portone.Refund, markers map[string]State) bool {
 	for marker := range markers {
 		if strings.Contains(r.Reason, marker) {

@@ -242,7 +242,9 @@ func (t *Turn) decide(now time.Time) Do {
 
 // plan is PlanRow on a baseline just read.
 func (t *Turn) plan(d Done) Do {
-	t.st.Lost = !t.lost.IsZero()
+	if t.st.Lost = !t.lost.IsZero(); t.st.Lost {
+		t.st.LostBefore = t.lost.Add(lostSlack)
+	}
 	p := PlanRow(t.st, d.List, t.rules, t.behind, d.At)
 	switch {
 	case p.ReadAgain:
