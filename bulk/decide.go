@@ -89,9 +89,11 @@ func (c Case) markerOf(r portone.Refund) string {
 	return ""
 }
 
-// mayReissue tells of a row that a person closed as not made, or cancelled.
+// mayReissue tells of a row that a person closed as not made, or cancelled, or that failed
+// without PortOne's ever having made it.
 func (c Case) mayReissue() bool {
-	return c.State.Open == nil && (c.Row.State == Failed && c.Code == codeNotMadeByPerson || c.Row.State == Cancelled && c.Code == codeCancelledByPerson)
+	failed := []string{codeNotMadeByPerson, "limited", "not_sent", "list_behind", "list_unreadable"}
+	return c.State.Open == nil && (c.Row.State == Failed && slices.Contains(failed, c.Code) || c.Row.State == Cancelled && c.Code == codeCancelledByPerson)
 }
 
 // A Refusal is why a decision can't be taken, in whole sentences for a person.

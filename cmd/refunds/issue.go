@@ -202,5 +202,9 @@ func storeUpload(home string, b []byte, id string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(folder, id+".csv"), b, 0o600)
+	name := id + ".csv"
+	if hidden := bulk.HideCards(string(b)); hidden != string(b) {
+		b, name = []byte(hidden), id+".masked.csv" // a card number is stored nowhere
+	}
+	return renameio.WriteFile(filepath.Join(folder, name), b, 0o600)
 }
