@@ -16,7 +16,7 @@ var (
 // newWorld throws a world: its policy and whether it keeps the bounds follow from the seed alone,
 // so that any range of seeds has some of each.
 func newWorld(seed uint64, naive string, l *leftOut) *simWorld {
-	w := &simWorld{seed: seed, policy: policies[seed%3], beyond: seed/3%2 == 1, naive: naive, leftOut: l, hash: 0xcbf29ce484222325}
+	w := &simWorld{seed: seed, policy: policies[seed%3], beyond: seed/3%2 == 1 && naive == "", naive: naive, leftOut: l, hash: 0xcbf29ce484222325}
 	for m := range w.dice {
 		w.dice[m] = dice(seed*uint64(mischiefs) + uint64(m))
 		w.dice[m].throw()

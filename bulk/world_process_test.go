@@ -99,7 +99,7 @@ func (w *simWorld) runs(t *simThread) {
 	case naively:
 		w.naiveStep(t)
 	}
-	w.mix(uint64(t.self)<<40 | uint64(len(t.kindDone))<<32 | uint64(t.phase))
+	w.mix(uint64(t.self)<<56 | uint64(t.phase)<<48 | uint64(w.orders[t.order].version)<<32 | uint64(len(t.kindDone))<<16 | uint64(w.struck))
 	if t.wake == never && !t.waits && t.phase != rests {
 		t.wake = w.now + w.latency(t)
 	}
