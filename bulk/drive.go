@@ -60,7 +60,7 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	done.At = time.Now()
 	whole := context.WithoutCancel(ctx)
 	switch do.Kind {
-	case DoState, DoFetch, DoGate, DoBaseline, DoPrepare, DoBegin, DoLook:
+	case DoState, DoFetch, DoAsk, DoGate, DoBaseline, DoPrepare, DoBegin, DoLook:
 		if done.Err = ctx.Err(); done.Err != nil {
 			return done
 		}
@@ -69,7 +69,7 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	case DoState:
 		done.State, done.Err = d.Ledger.OrderState(ctx, d.order, d.batchID)
 		done.At = time.Now()
-	case DoFetch:
+	case DoFetch, DoAsk:
 		done.Order, done.Err = d.PortOne.Order(ctx, d.order)
 	case DoPut:
 		done.Err = d.Ledger.PutOrder(whole, do.Order)
@@ -99,13 +99,19 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	case DoJournal:
 		done.Err = d.Journal.Append(do.Attempt)
 	case DoSend:
-		d.gated = false
 		done.Answer = d.PortOne.Send(ctx, d.prepared)
 		done.At = time.Now()
 		d.turned()
-		d.Breaker.Sent(done.Answer.Class == portone.Unknown)
 	case DoSettle:
+		if s := do.Settlement; s.Answer != nil && s.To != AttemptNotSent {
+			d.gated = false
+			d.Breaker.Sent(s.To == AttemptUnknown && !s.Limited)
+		}
 		done.Err = d.settle(whole, do.Settlement)
+	case DoRecall:
+		var missing []string
+		missing, done.Err = d.Ledger.MissingAttempts(whole, []string{do.Attempt.ID})
+		done.Missing = len(missing) > 0
 	default:
 		panic(fmt.Sprintf("bulk: %q is asked for", do.Kind))
 	}

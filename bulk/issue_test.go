@@ -301,3 +301,22 @@ func TestLostLedgerAdopts(t *testing.T) {
 		w.db = old
 	})
 }
+
+// A rate so low that every order waits for minutes still comes to an end.
+func TestSlowRate(t *testing.T) {
+	inWorld(t, "", func(w *world) {
+		client, err := portone.New(portone.Config{BaseURL: w.sim.URL(), ClientKey: w.sim.ClientKey(), SecretKey: w.sim.SecretKey(), Dial: w.sim.Dial, Rate: 0.1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		w.issuer.PortOne, w.issuer.Concurrency, w.issuer.Ahead = client, 1, 1
+		b := w.give(20, 1)
+		if err := w.issue(w.t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.judge(b); c[bulk.Issued] != 20 {
+			t.Errorf("%v", c)
+		}
+	})
+}

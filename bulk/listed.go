@@ -47,18 +47,39 @@ func listedContent(r portone.Refund) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
 }
 
-// is tells whether a listed refund is the one that was booked.
+// is tells whether a listed refund is the one that was booked, by its ids or its marker.
 func (b BoundRefund) is(r portone.Refund) bool {
 	switch {
 	case b.PSPRefundID != "" && r.PSPRefundID != "":
 		return b.PSPRefundID == r.PSPRefundID
 	case b.RefundID != "" && r.RefundID != "":
 		return b.RefundID == r.RefundID
-	case b.Marker != "" && strings.Contains(r.Reason, b.Marker):
-		return true
-	default: // a channel that gives no reason back, and no id
-		return b.PSPRefundID == "" && r.PSPRefundID == "" && b.RefundID == "" && r.RefundID == "" && b.Amount == r.Amount
+	default:
+		return b.Marker != "" && strings.Contains(r.Reason, b.Marker)
 	}
+}
+
+// places gives each booked refund its place in the list; -1: the list does not show it. No
+// place is given twice, so two refunds that look alike need two. What has neither id nor
+// marker is known by its content; the amount alone may be anybody's.
+func places(bound []BoundRefund, list portone.RefundList) []int {
+	at, taken := make([]int, len(bound)), make([]bool, len(list.Refunds))
+	for n := range at {
+		at[n] = -1
+	}
+	for _, same := range []func(b BoundRefund, i int) bool{
+		func(b BoundRefund, i int) bool { return b.is(list.Refunds[i]) },
+		func(b BoundRefund, i int) bool { return b.Identity == Identity(list, i, "") },
+	} {
+		for n, b := range bound {
+			for i := range list.Refunds {
+				if at[n] < 0 && !taken[i] && same(b, i) {
+					at[n], taken[i] = i, true
+				}
+			}
+		}
+	}
+	return at
 }
 
 // news gives the places in the list of what stands there more often than in the baseline.
@@ -83,13 +104,15 @@ func unchanged(baseline, list portone.RefundList) bool {
 }
 
 // singleOut finds the one new refund of a 200 to our POST on a channel that gives no
-// reason back: the only new one, of our amount, and what is left fell by just that.
+// reason back: the only new one, of our amount and without a reason, and what is left fell by
+// just that. One with another reason than ours is somebody else's.
 func singleOut(a Attempt, list portone.RefundList) (int, bool) {
 	found := news(a.Baseline, list)
 	if len(found) != 1 || len(list.Refunds) != len(a.Baseline.Refunds)+1 {
 		return 0, false
 	}
-	return found[0], list.Refunds[found[0]].Amount == a.Amount && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
+	r := list.Refunds[found[0]]
+	return found[0], r.Amount == a.Amount && r.Reason == "" && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
 }
 
 // candidates names what in the list could be an unknown attempt's refund but does not prove it.

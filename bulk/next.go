@@ -3,6 +3,7 @@ package bulk
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"refunds/portone"
@@ -129,7 +130,11 @@ type Plan struct {
 // is when a baseline of this row was first found to be behind; zero: not yet.
 func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Time) Plan {
 	row, order := s.Rows[0], *s.Order
+	unsure := row.Absent+row.Limited > 0 // of an earlier attempt, by more than the bounds
 	end := func(state State, code, format string, args ...any) Plan {
+		if unsure && (state == Refused || state == Failed) { // proves nothing about the first
+			state, code, format = Quarantined, "refused_after_unknown", "after an attempt whose outcome was never known: "+format
+		}
 		return Plan{Settle: &Settlement{
 			OrderRef: order.OrderRef, Marker: row.Marker, At: now, Version: s.Version,
 			State: state, ReasonCode: code, Message: fmt.Sprintf(format, args...), List: &list,
@@ -146,9 +151,10 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	if s.Lost && slices.ContainsFunc(list.Refunds, func(l portone.Refund) bool {
-		return l.Amount == row.Amount && !slices.ContainsFunc(s.Bound, func(b BoundRefund) bool { return b.is(l) })
-	}) {
+	if (s.Lost || unsure) && unbooked(s, list, row.Amount) {
+		if !s.Lost {
+			return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
+		}
 		return end(Quarantined, "ledger_lost", "the journal shows that an attempt for this order was lost from the ledger, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
@@ -173,6 +179,9 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 	case row.Type == portone.Full && row.Amount != list.Remaining:
 		return end(Refused, "not_the_remainder", "a full refund pays back all that is left, %s %s; the row says %s", list.Remaining, list.Remaining.Currency, row.Amount)
 	}
+	if row.Absent > 0 && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
+		return end(Quarantined, "absent", "the outcome of an earlier attempt was never known, and the policy does not allow another one as the order stands now")
+	}
 	req := portone.RefundRequest{
 		OrderRef: order.OrderRef, Amount: row.Amount, Channel: channel, Type: portone.Partial,
 		Reason: row.Marker + " " + row.Reason, Description: row.Marker, Environment: r.Environment,
@@ -189,13 +198,32 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 // notListed is a refund that the ledger has booked for an instruction of the order, and
 // that the list does not show; nil: it shows them all.
 func notListed(bound []BoundRefund, list portone.RefundList) *BoundRefund {
-	for i, b := range bound {
-		if b.Status.Failed() {
-			continue
-		}
-		if !slices.ContainsFunc(list.Refunds, b.is) {
-			return &bound[i]
+	for n, at := range places(bound, list) {
+		if at < 0 && !bound[n].Status.Failed() {
+			return &bound[n]
 		}
 	}
 	return nil
+}
+
+// unbooked tells whether the list shows a refund of this amount that the ledger has not
+// booked for any instruction. One with another row's marker is that row's, which adopts it
+// when its turn comes.
+func unbooked(s OrderState, list portone.RefundList, amount portone.Money) bool {
+	booked := places(s.Bound, list)
+	for i, r := range list.Refunds {
+		if r.Amount == amount && !slices.Contains(booked, i) && !carriesAny(r, s.Markers) {
+			return true
+		}
+	}
+	return false
+}
+
+func carriesAny(r portone.Refund, markers map[string]State) bool {
+	for marker := range markers {
+		if strings.Contains(r.Reason, marker) {
+			return true
+		}
+	}
+	return false
 }

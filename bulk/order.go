@@ -134,7 +134,8 @@ type Settlement struct {
 
 	// The attempt, taken from state From to To by compare-and-set; where the two are the
 	// same, nothing is recorded but NextLook and the List. Without an AttemptID the
-	// order must still have Version and no open attempt.
+	// order must still have Version and no open attempt, but for an instruction whose refund is
+	// booked and that is told anew.
 	AttemptID string
 	From, To  AttemptState
 	Version   int64

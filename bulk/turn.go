@@ -15,8 +15,8 @@ import (
 //
 //	state ─▶ fetch ─▶ put ─▶ state          the ledger lacks the order
 //	state ─▶ look ─▶ settle ─▶ state        an outcome is open
-//	state ─▶ gate ─▶ baseline ─▶ settle ─▶ state                                    nothing is to be sent
-//	                   └─▶ prepare ─▶ begin ─▶ journal ─▶ send ─▶ [confirm] ─▶ settle ─▶ state
+//	state ─▶ gate ─▶ [ask] ─▶ baseline ─▶ settle ─▶ state                          nothing is to be sent
+//	                           └─▶ prepare ─▶ begin ─▶ journal ─▶ send ─▶ [confirm] ─▶ settle ─▶ [recall] ─▶ state
 //
 // A process that dies between two of them leaves what the ledger has; any Turn goes on
 // from there.
@@ -33,6 +33,7 @@ type Turn struct {
 	stop    error     // ends the run once the settlement is recorded
 	behind  time.Time // since when the row's list is behind; zero: it is not
 	notSent int       // attempts in a row of which no byte could be sent
+	moved   int       // times in a row that somebody else was first
 }
 
 // NewTurn begins an order's turns. lost is zero, or when refunds of the order's attempts that
@@ -48,6 +49,7 @@ const (
 	DoState    DoKind = "state"    // read the order's state from the ledger
 	DoFetch    DoKind = "fetch"    // ask PortOne for the order
 	DoPut      DoKind = "put"      // book Order
+	DoAsk      DoKind = "ask"      // ask PortOne for the order again, since what was said of it may have changed
 	DoGate     DoKind = "gate"     // wait until sending makes sense, or say that it pauses
 	DoBaseline DoKind = "baseline" // read the order's list at PortOne, in Currency
 	DoPrepare  DoKind = "prepare"  // sign and spell out Request
@@ -57,6 +59,7 @@ const (
 	DoConfirm  DoKind = "confirm"  // read it after a refusal
 	DoLook     DoKind = "look"     // read it for an open attempt
 	DoSettle   DoKind = "settle"   // T2: record Settlement
+	DoRecall   DoKind = "recall"   // see whether the ledger still has Attempt
 	DoEnd      DoKind = "end"      // the visit is over: see End
 )
 
@@ -79,6 +82,7 @@ type Done struct {
 	State    OrderState
 	Order    portone.Order
 	Paused   bool // of DoGate: not now
+	Missing  bool // of DoRecall: the ledger has no such attempt
 	Prepared portone.Prepared
 	List     portone.RefundList
 	Answer   portone.Answer
@@ -96,11 +100,22 @@ type End struct {
 // Start begins a visit.
 func (t *Turn) Start() Do { return t.ask(Do{Kind: DoState}) }
 
+// maxMoved is how often in a row somebody else may be first before the visit ends as failed: it
+// is then rather a state of the ledger that no step of ours can leave.
+const maxMoved = 20
+
 // Next takes what came of the last thing asked for, and asks for the next.
 func (t *Turn) Next(d Done) Do {
-	moved := errors.Is(d.Err, ErrMoved) && (t.did == DoBegin || t.did == DoSettle)
 	switch {
-	case moved:
+	case errors.Is(d.Err, ErrMoved) && t.did == DoSettle && t.settle.Answer != nil:
+		// Somebody else was first with what we sent; or the ledger has forgotten that we did.
+		return t.ask(Do{Kind: DoRecall, Attempt: t.attempt})
+	case d.Missing || d.Err != nil && t.did == DoRecall:
+		return t.ask(Do{Kind: DoEnd, End: End{Stop: errors.Join(fmt.Errorf(
+			"%w: the ledger no longer shows attempt %s of order %s, which was sent: it went back in time, or can't be read; issue the file again when it is sound",
+			ErrStop, t.attempt.ID, t.order), d.Err)}})
+	case errors.Is(d.Err, ErrMoved) && t.moved < maxMoved:
+		t.moved++
 		return t.Start()
 	case d.Err != nil && errors.Is(d.Err, portone.ErrOrderUnknown) && (t.did == DoFetch || t.did == DoBaseline):
 		return t.end(d.At, Refused, "order_unknown", "PortOne does not know this order; check order_ref and the environment")
@@ -133,12 +148,21 @@ func (t *Turn) Next(d Done) Do {
 		if d.Paused {
 			return t.ask(Do{Kind: DoEnd, End: End{Paused: true}})
 		}
-		return t.ask(Do{Kind: DoBaseline, Currency: t.st.Order.Amount.Currency})
+		if allowed := t.st.Order.RefundAllowed; allowed != nil && !*allowed {
+			return t.ask(Do{Kind: DoAsk})
+		}
+		return t.baseline()
+	case DoAsk:
+		fresh := *t.st.Order
+		fresh.RefundAllowed, fresh.MultiRefundAllowed = d.Order.RefundAllowed, d.Order.MultiRefundAllowed
+		t.st.Order = &fresh
+		return t.baseline()
 	case DoBaseline:
 		return t.plan(d)
 	case DoPrepare:
 		return t.begin(d)
 	case DoBegin:
+		t.moved = 0
 		return t.ask(Do{Kind: DoJournal, Attempt: t.attempt})
 	case DoJournal:
 		return t.ask(Do{Kind: DoSend})
@@ -152,7 +176,8 @@ func (t *Turn) Next(d Done) Do {
 		return t.record(s)
 	case DoLook:
 		return t.record(Resolve(t.st, d.List, t.rules, d.At))
-	case DoSettle:
+	case DoSettle, DoRecall:
+		t.moved = 0
 		if t.stop != nil {
 			return t.ask(Do{Kind: DoEnd, End: End{Stop: t.stop}})
 		}
@@ -170,6 +195,10 @@ func (t *Turn) ask(do Do) Do {
 func (t *Turn) record(s Settlement) Do {
 	t.settle = s
 	return t.ask(Do{Kind: DoSettle, Settlement: s})
+}
+
+func (t *Turn) baseline() Do {
+	return t.ask(Do{Kind: DoBaseline, Currency: t.st.Order.Amount.Currency})
 }
 
 // decide is Next, the rule, on a state just read.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +27,13 @@ type Reconciler struct {
 	Log         *slog.Logger
 	// Progress is told how far the run is after every page of orders.
 	Progress func(done, of, unchecked, found int)
+
+	silent atomic.Int32 // orders in a row that PortOne gave no answer for
 }
+
+// maxSilent is how many orders in a row PortOne may leave without an answer, each after the
+// client's retries, before the run stops: it would take hours to find every order unchecked.
+const maxSilent = 50
 
 // pageSize is how many orders are held at once; each page is one transaction.
 const pageSize = 500
@@ -41,6 +48,7 @@ const pageSize = 500
 // until then stays recorded.
 func (r *Reconciler) Run(ctx context.Context, w Window) (Run, error) {
 	now := time.Now()
+	r.silent.Store(0)
 	run := Run{ID: newRunID(now), Environment: r.Environment, Window: w, StartedAt: now.UTC().Truncate(time.Microsecond)}
 	orders, opening, err := r.Ledger.BeginRun(ctx, run)
 	if err != nil {
@@ -144,10 +152,13 @@ func (r *Reconciler) order(ctx context.Context, b Books) (Checked, error) {
 		return Checked{}, ctx.Err()
 	case errors.Is(err, portone.ErrUnauthorized):
 		return Checked{}, fmt.Errorf("read the refunds of order %s: %w", b.OrderRef, err)
+	case errors.Is(err, portone.ErrUnavailable) && r.silent.Add(1) >= maxSilent:
+		return Checked{}, fmt.Errorf("%d orders in a row could not be read, the last %s: %w", maxSilent, b.OrderRef, err)
 	case err != nil:
 		r.Log.Warn("order unchecked", "order_ref", b.OrderRef, "error", err)
 		return unchecked(b, brief(err)), nil
 	}
+	r.silent.Store(0)
 	l.RefundList = list
 	fresh := false
 	if !l.OrderUnknown && unsettled(b, list) {

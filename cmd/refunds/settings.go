@@ -21,7 +21,7 @@ type settings struct {
 	Environment   string        `env:"PORTONE_ENVIRONMENT" default:"sandbox" help:"sandbox, or live: real money, which must be said." group:"portone"`
 	Rate          float64       `env:"PORTONE_RATE" default:"20" help:"Calls a second, of all calls of the key together." group:"portone"`
 	Burst         int           `env:"PORTONE_BURST" default:"1" help:"Calls that may go out at once." group:"portone"`
-	Concurrency   int           `env:"PORTONE_CONCURRENCY" default:"16" help:"Orders worked on side by side." group:"portone"`
+	Concurrency   int           `env:"PORTONE_CONCURRENCY" default:"16" help:"Orders worked on side by side; fewer where the rate is too low for so many." group:"portone"`
 	Timeout       time.Duration `env:"PORTONE_TIMEOUT" default:"30s" help:"Time limit of one call." group:"portone"`
 	TokenTTL      time.Duration `name:"token-ttl" env:"PORTONE_TOKEN_TTL" default:"60s" help:"Life of a call's token; at least the time limit + 1s." group:"portone"`
 	ClockError    time.Duration `env:"PORTONE_CLOCK_ERROR" default:"5s" help:"Largest difference between PortOne's clock and ours." group:"portone"`
@@ -75,6 +75,12 @@ func (s settings) check(needKeys bool) (config, error) {
 	}
 	if s.TokenTTL < s.Timeout+time.Second {
 		fault("PORTONE_TOKEN_TTL is %s; it must be at least the time limit + 1s, %s, so that a call can't outlive its token", s.TokenTTL, s.Timeout+time.Second)
+	}
+	if spare := s.TokenTTL - s.Timeout; s.Rate > 0 && s.Rate*spare.Seconds() < 2 {
+		fault("PORTONE_RATE is %g: a call would wait for its turn longer than its token lives; raise PORTONE_TOKEN_TTL (now %s) or the rate", s.Rate, s.TokenTTL)
+	} else {
+		// Those who wait before a call must not outlast its token.
+		c.Concurrency = min(c.Concurrency, max(1, int(s.Rate*spare.Seconds()/2)))
 	}
 	c.rules = bulk.Rules{
 		Environment: portone.Environment(s.Environment), OnAbsent: bulk.Policy(s.OnAbsent), Timeout: s.Timeout,

@@ -111,8 +111,9 @@ func (t tx) settleOrder(ctx context.Context, s bulk.Settlement) (channel string,
 
 func (t tx) withoutAttempt(ctx context.Context, s bulk.Settlement) (channel string, err error) {
 	found, err := t.get(ctx, &channel, `UPDATE orders SET version = version + 1 WHERE order_ref = ? AND version = ?
-		AND NOT EXISTS (SELECT 1 FROM attempts WHERE order_ref = orders.order_ref AND `+openAttempt+`) RETURNING channel`,
-		s.OrderRef, s.Version)
+		AND (NOT EXISTS (SELECT 1 FROM attempts WHERE order_ref = orders.order_ref AND `+openAttempt+`)
+			OR ? AND EXISTS (SELECT 1 FROM refunds WHERE marker = ?)) RETURNING channel`,
+		s.OrderRef, s.Version, s.Refund != nil, s.Marker)
 	if err != nil || found {
 		return channel, err
 	}
