@@ -39,11 +39,11 @@ const (
 	aByte   part = "1 byte"
 	half    part = "half"
 	most    part = "all but one"
-	all     part = "all"
+	whole   part = "all"
 )
 
 func (p part) of(n int) int {
-	return map[part]int{nothing: 0, aByte: 1, half: n / 2, most: n - 1, all: n}[p]
+	return map[part]int{nothing: 0, aByte: 1, half: n / 2, most: n - 1, whole: n}[p]
 }
 
 // A blow is what happens at a place, once.
@@ -52,7 +52,8 @@ type blow string
 const (
 	crash blow = "crash" // what was done stays; nothing more is done by this process
 	fail  blow = "error" // before: the call fails undone; after: it is done, and its outcome is lost
-	pause blow = "pause" // the whole process stands still; another goes on meanwhile
+	pause blow = "pause" // the whole process stands still for longer than a token lives; another goes on meanwhile
+	stall blow = "stall" // the same until after a refund that is not listed counts as absent
 )
 
 var (
@@ -70,20 +71,29 @@ type process struct {
 	at     place
 	blow   blow
 	long   time.Duration // of a pause
-	struck chan struct{} // closed once it was
+	struck chan struct{} // closed once it was, or stands still
 	die    context.CancelFunc
 
 	mu    sync.Mutex
+	stop  place // where it stands still first, if anywhere
+	hit   bool
 	dead  bool
 	wake  time.Time
 	nth   map[place]int
 	trace []place // every place that it came to
 	ready []string
+	knows map[string]bool        // the ledger has the order
 	read  map[string]bulk.DoKind // what the order's next read of the list is for
+	order map[string]string      // by attempt
+	early []string               // orders that were to be sent for without a durable attempt
+	naive bool                   // T1 is said to be durable, and is not
 }
 
-func (w *world) newProcess(at place, b blow, long time.Duration) *process {
-	p := &process{at: at, blow: b, long: long, struck: make(chan struct{}), nth: map[place]int{}, read: map[string]bulk.DoKind{}}
+func (w *world) newProcess(f failpoint) *process {
+	p := &process{
+		stop: f.stop, at: f.at, blow: f.blow, long: f.long, struck: make(chan struct{}),
+		nth: map[place]int{}, knows: map[string]bool{}, read: map[string]bulk.DoKind{}, order: map[string]string{},
+	}
 	p.issuer = w.newIssuer(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := w.sim.Dial(ctx, network, addr)
 		return &wire{Conn: c, p: p, closed: make(chan struct{})}, err
@@ -135,28 +145,27 @@ func (p *process) reach(at place) error {
 func (p *process) strike(at place) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at != p.at || p.dead {
+	stop := at == p.stop
+	if p.dead || at != p.at && !stop {
 		return false
 	}
-	switch p.blow {
-	case crash:
+	switch {
+	case stop:
+		p.stop, p.wake = place{}, time.Now().Add(p.long)
+	case p.blow == crash:
 		p.dead = true
 		p.die()
 		_ = p.issuer.Journal.Close()
-	case pause:
+	case p.blow == pause || p.blow == stall:
 		p.wake = time.Now().Add(p.long)
 	}
-	close(p.struck)
-	return true
-}
-
-func (p *process) wasStruck() bool {
+	p.hit = p.hit || !stop
 	select {
 	case <-p.struck:
-		return true
 	default:
-		return false
+		close(p.struck)
 	}
+	return !stop
 }
 
 func step[T any](p *process, order string, kind bulk.DoKind, do func() (T, error)) (T, error) {
@@ -183,7 +192,7 @@ func (p *process) OrderState(ctx context.Context, orderRef, batchID string) (bul
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ready = slices.DeleteFunc(p.ready, func(o string) bool { return o == orderRef })
-	p.read[orderRef] = bulk.DoLook
+	p.read[orderRef], p.knows[orderRef] = bulk.DoLook, st.Order != nil
 	if err == nil && st.Open == nil && st.Order != nil && len(st.Rows) > 0 {
 		p.ready, p.read[orderRef] = append(p.ready, orderRef), bulk.DoBaseline
 	}
@@ -196,7 +205,15 @@ func (p *process) PutOrder(ctx context.Context, o bulk.Order) error {
 
 // Begin is followed by the journal, which is a file and no interface: it fails when it is closed.
 func (p *process) Begin(ctx context.Context, a bulk.Attempt, version int64) error {
-	err := p.only(a.OrderRef, bulk.DoBegin, func() error { return p.Ledger.Begin(ctx, a, version) })
+	p.mu.Lock()
+	p.order[a.ID] = a.OrderRef
+	p.mu.Unlock()
+	err := p.only(a.OrderRef, bulk.DoBegin, func() error {
+		if p.naive {
+			return nil
+		}
+		return p.Ledger.Begin(ctx, a, version)
+	})
 	if err != nil {
 		return err
 	}
@@ -215,12 +232,25 @@ func (p *process) Hold(ctx context.Context, batchID string, at time.Time) (int, 
 	return step(p, "", doHold, func() (int, error) { return p.Ledger.Hold(ctx, batchID, at) })
 }
 
+// MissingAttempts is asked for all at the beginning, and then for one that was sent.
 func (p *process) MissingAttempts(ctx context.Context, ids []string) ([]string, error) {
-	return step(p, "", doLost, func() ([]string, error) { return p.Ledger.MissingAttempts(ctx, ids) })
+	kind, order := doLost, ""
+	p.mu.Lock()
+	if len(p.trace) > 0 {
+		kind, order = bulk.DoRecall, p.order[ids[0]]
+	}
+	p.mu.Unlock()
+	return step(p, order, kind, func() ([]string, error) { return p.Ledger.MissingAttempts(ctx, ids) })
 }
 
 func (p *process) Order(ctx context.Context, orderRef string) (portone.Order, error) {
-	return step(p, orderRef, bulk.DoFetch, func() (portone.Order, error) { return p.PortOne.Order(ctx, orderRef) })
+	kind := bulk.DoFetch
+	p.mu.Lock()
+	if p.knows[orderRef] {
+		kind = bulk.DoAsk
+	}
+	p.mu.Unlock()
+	return step(p, orderRef, kind, func() (portone.Order, error) { return p.PortOne.Order(ctx, orderRef) })
 }
 
 func (p *process) Refunds(ctx context.Context, orderRef string, c portone.Currency) (portone.RefundList, error) {
@@ -253,6 +283,7 @@ func (p *process) Send(ctx context.Context, r portone.Prepared) portone.Answer {
 	if err := p.reach(journal); err != nil {
 		return portone.Answer{Class: portone.NotSent, Err: err}
 	}
+	p.seeDurable(ctx, r)
 	class := portone.NotSent
 	a, err := step(p, r.OrderRef, bulk.DoSend, func() (portone.Answer, error) {
 		class = portone.Unknown
@@ -262,6 +293,17 @@ func (p *process) Send(ctx context.Context, r portone.Prepared) portone.Answer {
 		return portone.Answer{Class: class, Err: err}
 	}
 	return a
+}
+
+// seeDurable looks whether the ledger has the attempt that is about to be sent. While it
+// stood still another may have settled it, and then it is too old to be sent.
+func (p *process) seeDurable(ctx context.Context, r portone.Prepared) {
+	st, err := p.Ledger.OrderState(context.WithoutCancel(ctx), r.OrderRef, "")
+	if err == nil && time.Now().Before(r.ExpiresAt) && (st.Open == nil || st.Open.TokenSHA256 != r.TokenSHA256()) {
+		p.mu.Lock()
+		p.early = append(p.early, r.OrderRef)
+		p.mu.Unlock()
+	}
 }
 
 // A wire is a connection to PortOne that can break while a POST is written on it.
@@ -305,7 +347,7 @@ func (c *wire) broken(b []byte, at place) (int, error) {
 		}
 	}
 	c.p.strike(at)
-	if c.p.blow != pause {
+	if c.p.blow == crash || c.p.blow == fail {
 		_ = c.Close()
 		return n, errStruck
 	}
