@@ -47,39 +47,47 @@ func listedContent(r portone.Refund) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
 }
 
-// is tells whether a listed refund is the one that was booked, by its ids or its marker.
-func (b BoundRefund) is(r portone.Refund) bool {
-	switch {
-	case b.PSPRefundID != "" && r.PSPRefundID != "":
-		return b.PSPRefundID == r.PSPRefundID
-	case b.RefundID != "" && r.RefundID != "":
-		return b.RefundID == r.RefundID
-	default:
-		return b.Marker != "" && strings.Contains(r.Reason, b.Marker)
-	}
-}
-
-// places gives each booked refund its place in the list; -1: the list does not show it. No
-// place is given twice, so two refunds that look alike need two. What has neither id nor
-// marker is known by its content; the amount alone may be anybody's.
+// places gives each booked refund its place in the list, by psp_refund_id, else refund_id, else
+// marker, else content; -1: the list does not show it. No place is given twice, so two
+// refunds that look alike need two. PortOne may fill in ids later than the refund, and a
+// channel may give no reason back; the amount alone may be anybody's.
 func places(bound []BoundRefund, list portone.RefundList) []int {
 	at, taken := make([]int, len(bound)), make([]bool, len(list.Refunds))
 	for n := range at {
 		at[n] = -1
 	}
-	for _, same := range []func(b BoundRefund, i int) bool{
-		func(b BoundRefund, i int) bool { return b.is(list.Refunds[i]) },
-		func(b BoundRefund, i int) bool { return b.Identity == Identity(list, i, "") },
+	content := func(b BoundRefund, r portone.Refund) bool {
+		r.RefundID = ""
+		return strings.HasPrefix(b.Identity, "content:"+listedContent(r)+"#")
+	}
+	for _, same := range []func(b BoundRefund, r portone.Refund) bool{
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.PSPRefundID != "" && b.PSPRefundID == r.PSPRefundID
+		},
+		func(b BoundRefund, r portone.Refund) bool { return b.RefundID != "" && b.RefundID == r.RefundID },
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.Marker != "" && strings.Contains(r.Reason, b.Marker)
+		},
+		func(b BoundRefund, r portone.Refund) bool { return content(b, r) && b.Status == r.Status },
+		content,
 	} {
 		for n, b := range bound {
-			for i := range list.Refunds {
-				if at[n] < 0 && !taken[i] && same(b, i) {
+			for i, r := range list.Refunds {
+				if at[n] < 0 && !taken[i] && same(b, r) && !b.contradicts(r) {
 					at[n], taken[i] = i, true
 				}
 			}
 		}
 	}
 	return at
+}
+
+// contradicts tells whether the first kind of id that both have is another on each.
+func (b BoundRefund) contradicts(r portone.Refund) bool {
+	if b.PSPRefundID != "" && r.PSPRefundID != "" {
+		return b.PSPRefundID != r.PSPRefundID
+	}
+	return b.RefundID != "" && r.RefundID != "" && b.RefundID != r.RefundID
 }
 
 // news gives the places in the list of what stands there more often than in the baseline.
@@ -128,4 +136,16 @@ func candidates(a Attempt, list portone.RefundList) string {
 		return "; no new refund of this amount is in it"
 	}
 	return "; it could be " + strings.Join(names, " or ")
+}
+
+// unbooked are the places in the list of the refunds that are none of the booked ones.
+func unbooked(list portone.RefundList, booked []BoundRefund) []int {
+	taken := places(booked, list)
+	var free []int
+	for i := range list.Refunds {
+		if !slices.Contains(taken, i) {
+			free = append(free, i)
+		}
+	}
+	return free
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"refunds/bulk"
 	"refunds/portone"
@@ -81,13 +80,13 @@ func (a *app) open(ctx context.Context) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	journal, err := bulk.OpenJournal(filepath.Join(c.Home, "journal"))
+	journal, err := a.openJournal(ctx, c, db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &room{config: c, db: db, portone: client, issuer: &bulk.Issuer{
 		Ledger: db, PortOne: client, Rules: c.rules, Journal: journal,
-		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log,
+		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log, WentBack: a.wentBack(c.zone),
 	}}, nil
 }
 

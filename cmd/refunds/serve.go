@@ -51,6 +51,10 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if _, err := jobs.AddFunc(settleEvery, func() { s.settle(ctx) }); err != nil {
 		return err
 	}
+	// The night of a process that died counts as its own until it is stale; look again then.
+	if _, err := jobs.AddJob(fmt.Sprintf("@every %s", reconcile.NightStale), jobs.Entry(night).WrappedJob); err != nil {
+		return err
+	}
 	var group sync.WaitGroup
 	var webErr error
 	group.Go(func() { webErr = web.Serve(listener) })
@@ -97,24 +101,23 @@ func (s *server) nights(ctx context.Context) {
 	s.fail = ""
 	if err != nil && ctx.Err() == nil {
 		s.fail = err.Error()
-		s.log.Error("a night was not reconciled; it is tried again at the next schedule or start", "error", err)
+		s.log.Error("a night was not reconciled; it is tried again in a few minutes", "error", err)
 	}
 }
 
 func (s *server) night(ctx context.Context, date reconcile.Date) error {
-	run, ran, err := s.app.reconciler(s.room).Night(ctx, s.room.db, date, s.room.zone)
-	if err != nil || !ran {
-		return err
-	}
-	s.mu.Lock()
-	s.last = run
-	s.mu.Unlock()
-	dir, err := writeReport(context.WithoutCancel(ctx), s.room, run)
-	if err != nil {
-		return fmt.Errorf("the report of %s: %w", date, err)
-	}
-	fmt.Fprintf(s.app.out, "%s\nreport: %s\n", runLine(run), dir)
-	return nil
+	_, _, err := s.app.reconciler(s.room).Night(ctx, s.room.db, date, s.room.zone, func(ctx context.Context, run reconcile.Run) error {
+		s.mu.Lock()
+		s.last = run
+		s.mu.Unlock()
+		dir, err := writeReport(ctx, s.room, run)
+		if err != nil {
+			return fmt.Errorf("the report of %s: %w", date, err)
+		}
+		fmt.Fprintf(s.app.out, "%s\nreport: %s\n", runLine(run), dir)
+		return nil
+	})
+	return err
 }
 
 // lastDue is the latest business date whose night has come: the first time that the

@@ -44,6 +44,7 @@ const ended = `count(a.id) AS attempts,
 type openRow struct {
 	instructionRow
 	BatchID  string `db:"batch_id"`
+	Reason   string `db:"reason_code"`
 	Attempts int    `db:"attempts"`
 	NotSent  int    `db:"not_sent"`
 	Refused  int    `db:"refused"`
@@ -54,6 +55,6 @@ type openRow struct {
 func (r openRow) row() bulk.OpenRow {
 	return bulk.OpenRow{
 		Instruction: r.instruction(), State: r.State, Attempts: r.Attempts, NotSent: r.NotSent, Refused: r.Refused,
-		Limited: r.Limited, Absent: r.Absent,
+		Limited: r.Limited, Absent: r.Absent, Reissued: r.Reason == bulk.ReissuedByPerson,
 	}
 }
