@@ -43,7 +43,7 @@ func TestDecide(t *testing.T) {
 		return func(c *Case) { c.State.Imported = append(c.State.Imported, b) }
 	}
 	other := BoundRefund{Marker: theirs, State: Issued, RefundID: "R", Identity: "ref:R", Amount: vnd(300), Status: "SUCCESS"}
-	noID := BoundRefund{Marker: theirs, State: Issued, Identity: "marker:" + theirs, Amount: vnd(300), Status: "SUCCESS"}
+	noID := BoundRefund{Marker: theirs, State: Issued, Identity: Identity(listed(refund("", "", 300, "SUCCESS")), 0, ""), Amount: vnd(300), Status: "SUCCESS"}
 	portal := refund("P", "by hand", 300, "SUCCESS")
 	short := listed()
 	short.Remaining = vnd(700)

@@ -60,7 +60,7 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	done.At = time.Now()
 	whole := context.WithoutCancel(ctx)
 	switch do.Kind {
-	case DoState, DoFetch, DoGate, DoBaseline, DoPrepare, DoBegin, DoLook:
+	case DoState, DoFetch, DoAsk, DoGate, DoBaseline, DoPrepare, DoBegin, DoLook:
 		if done.Err = ctx.Err(); done.Err != nil {
 			return done
 		}
@@ -69,7 +69,7 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	case DoState:
 		done.State, done.Err = d.Ledger.OrderState(ctx, d.order, d.batchID)
 		done.At = time.Now()
-	case DoFetch:
+	case DoFetch, DoAsk:
 		done.Order, done.Err = d.PortOne.Order(ctx, d.order)
 	case DoPut:
 		done.Err = d.Ledger.PutOrder(whole, do.Order)
@@ -108,6 +108,10 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 			d.Breaker.Sent(s.To == AttemptUnknown && !s.Limited)
 		}
 		done.Err = d.settle(whole, do.Settlement)
+	case DoRecall:
+		var missing []string
+		missing, done.Err = d.Ledger.MissingAttempts(whole, []string{do.Attempt.ID})
+		done.Missing = len(missing) > 0
 	default:
 		panic(fmt.Sprintf("bulk: %q is asked for", do.Kind))
 	}

@@ -47,18 +47,47 @@ func listedContent(r portone.Refund) string {
 	return fmt.Sprintf("%s|%s|%s|%s|%s", r.RefundID, r.Amount, r.Amount.Currency, r.Date.UTC().Format("20060102150405.000000"), r.Reason)
 }
 
-// is tells whether a listed refund is the one that was booked.
-func (b BoundRefund) is(r portone.Refund) bool {
-	switch {
-	case b.PSPRefundID != "" && r.PSPRefundID != "":
-		return b.PSPRefundID == r.PSPRefundID
-	case b.RefundID != "" && r.RefundID != "":
-		return b.RefundID == r.RefundID
-	case b.Marker != "" && strings.Contains(r.Reason, b.Marker):
-		return true
-	default: // a channel that gives no reason back, and no id
-		return b.PSPRefundID == "" && r.PSPRefundID == "" && b.RefundID == "" && r.RefundID == "" && b.Amount == r.Amount
+// places gives each booked refund its place in the list, by psp_refund_id, else refund_id, else
+// marker, else content; -1: the list does not show it. No place is given twice, so two
+// refunds that look alike need two. PortOne may fill in ids later than the refund, and a
+// channel may give no reason back; the amount alone may be anybody's.
+func places(bound []BoundRefund, list portone.RefundList) []int {
+	at, taken := make([]int, len(bound)), make([]bool, len(list.Refunds))
+	for n := range at {
+		at[n] = -1
 	}
+	content := func(b BoundRefund, r portone.Refund) bool {
+		r.RefundID = ""
+		return strings.HasPrefix(b.Identity, "content:"+listedContent(r)+"#")
+	}
+	for _, same := range []func(b BoundRefund, r portone.Refund) bool{
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.PSPRefundID != "" && b.PSPRefundID == r.PSPRefundID
+		},
+		func(b BoundRefund, r portone.Refund) bool { return b.RefundID != "" && b.RefundID == r.RefundID },
+		func(b BoundRefund, r portone.Refund) bool {
+			return b.Marker != "" && strings.Contains(r.Reason, b.Marker)
+		},
+		func(b BoundRefund, r portone.Refund) bool { return content(b, r) && b.Status == r.Status },
+		content,
+	} {
+		for n, b := range bound {
+			for i, r := range list.Refunds {
+				if at[n] < 0 && !taken[i] && same(b, r) && !b.contradicts(r) {
+					at[n], taken[i] = i, true
+				}
+			}
+		}
+	}
+	return at
+}
+
+// contradicts tells whether the first kind of id that both have is another on each.
+func (b BoundRefund) contradicts(r portone.Refund) bool {
+	if b.PSPRefundID != "" && r.PSPRefundID != "" {
+		return b.PSPRefundID != r.PSPRefundID
+	}
+	return b.RefundID != "" && r.RefundID != "" && b.RefundID != r.RefundID
 }
 
 // news gives the places in the list of what stands there more often than in the baseline.
@@ -83,13 +112,15 @@ func unchanged(baseline, list portone.RefundList) bool {
 }
 
 // singleOut finds the one new refund of a 200 to our POST on a channel that gives no
-// reason back: the only new one, of our amount, and what is left fell by just that.
+// reason back: the only new one, of our amount and without a reason, and what is left fell by
+// just that. One with another reason than ours is somebody else's.
 func singleOut(a Attempt, list portone.RefundList) (int, bool) {
 	found := news(a.Baseline, list)
 	if len(found) != 1 || len(list.Refunds) != len(a.Baseline.Refunds)+1 {
 		return 0, false
 	}
-	return found[0], list.Refunds[found[0]].Amount == a.Amount && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
+	r := list.Refunds[found[0]]
+	return found[0], r.Amount == a.Amount && r.Reason == "" && list.Remaining == a.Baseline.Remaining.Sub(a.Amount)
 }
 
 // candidates names what in the list could be an unknown attempt's refund but does not prove it.
@@ -107,20 +138,27 @@ func candidates(a Attempt, list portone.RefundList) string {
 	return "; it could be " + strings.Join(names, " or ")
 }
 
-// unbooked are the places in list of the refunds that are none of the booked ones. A booked
-// refund takes one place: by its ids or marker, else, where neither side has an id, by its amount.
-func unbooked(list portone.RefundList, booked []BoundRefund) []int {
+// unbooked are the places in list of the refunds that are none of the booked ones. An import
+// without ids takes a place by its amount, where no id contradicts it.
+func unbooked(list portone.RefundList, bound, imported []BoundRefund) []int {
+	all := slices.Concat(bound, imported)
 	taken := make([]bool, len(list.Refunds))
-	for _, sure := range []bool{true, false} {
-		booked = slices.DeleteFunc(slices.Clone(booked), func(b BoundRefund) bool {
-			for i, r := range list.Refunds {
-				if !taken[i] && b.is(r) && (!sure || b.sure(r)) {
-					taken[i] = true
-					return true
-				}
+	at := places(all, list)
+	for _, i := range at {
+		if i >= 0 {
+			taken[i] = true
+		}
+	}
+	for n, b := range all {
+		if at[n] >= 0 || n < len(bound) {
+			continue
+		}
+		for i, r := range list.Refunds {
+			if !taken[i] && r.Amount == b.Amount && !b.contradicts(r) {
+				taken[i] = true
+				break
 			}
-			return false
-		})
+		}
 	}
 	var free []int
 	for i := range list.Refunds {
@@ -129,10 +167,4 @@ func unbooked(list portone.RefundList, booked []BoundRefund) []int {
 		}
 	}
 	return free
-}
-
-// sure tells of a booked refund that is r by more than its amount.
-func (b BoundRefund) sure(r portone.Refund) bool {
-	return b.PSPRefundID != "" && b.PSPRefundID == r.PSPRefundID || b.RefundID != "" && b.RefundID == r.RefundID ||
-		b.Marker != "" && strings.Contains(r.Reason, b.Marker)
 }

@@ -2,7 +2,7 @@ package bulk
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
 	"refunds/portone"
@@ -129,7 +129,11 @@ type Plan struct {
 // is when a baseline of this row was first found to be behind; zero: not yet.
 func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Time) Plan {
 	row, order := s.Rows[0], *s.Order
+	unsure := row.Absent+row.Limited > 0 // of an earlier attempt, by more than the bounds
 	end := func(state State, code, format string, args ...any) Plan {
+		if unsure && (state == Refused || state == Failed) { // proves nothing about the first
+			state, code, format = Quarantined, "refused_after_unknown", "after an attempt whose outcome was never known: "+format
+		}
 		return Plan{Settle: &Settlement{
 			OrderRef: order.OrderRef, Marker: row.Marker, At: now, Version: s.Version,
 			State: state, ReasonCode: code, Message: fmt.Sprintf(format, args...), List: &list,
@@ -146,8 +150,11 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	if s.Lost && nobodys(s, list, row.Amount, s.LostBefore) {
+	switch {
+	case s.Lost && nobodys(s, list, row.Amount, s.LostBefore):
 		return end(Quarantined, "ledger_lost", "an attempt for this order was, or may have been, lost from the ledger, and PortOne lists a refund of this amount that nobody has booked: it may be this row's")
+	case unsure && nobodys(s, list, row.Amount, time.Time{}):
+		return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
 		if since.IsZero() || now.Sub(since) < r.Bounds.ListLag {
@@ -171,6 +178,9 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 	case row.Type == portone.Full && row.Amount != list.Remaining:
 		return end(Refused, "not_the_remainder", "a full refund pays back all that is left, %s %s; the row says %s", list.Remaining, list.Remaining.Currency, row.Amount)
 	}
+	if row.Absent > 0 && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
+		return end(Quarantined, "absent", "the outcome of an earlier attempt was never known, and the policy does not allow another one as the order stands now")
+	}
 	req := portone.RefundRequest{
 		OrderRef: order.OrderRef, Amount: row.Amount, Channel: channel, Type: portone.Partial,
 		Reason: row.Marker + " " + row.Reason, Description: row.Marker, Environment: r.Environment,
@@ -187,13 +197,19 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 // notListed is a refund that the ledger has booked for an instruction of the order, and
 // that the list does not show; nil: it shows them all.
 func notListed(bound []BoundRefund, list portone.RefundList) *BoundRefund {
-	for i, b := range bound {
-		if b.Status.Failed() {
-			continue
-		}
-		if !slices.ContainsFunc(list.Refunds, b.is) {
-			return &bound[i]
+	for n, at := range places(bound, list) {
+		if at < 0 && !bound[n].Status.Failed() {
+			return &bound[n]
 		}
 	}
 	return nil
+}
+
+func carriesAny(r portone.Refund, markers map[string]State) bool {
+	for marker := range markers {
+		if strings.Contains(r.Reason, marker) {
+			return true
+		}
+	}
+	return false
 }

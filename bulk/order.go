@@ -85,6 +85,7 @@ type Order struct {
 	Channel            string
 	RefundAllowed      *bool // nil: nobody said
 	MultiRefundAllowed *bool
+	Confirmed          bool      // PortOne itself told the amount and currency; else an import did
 	PaidAt             time.Time // zero: nobody said
 }
 
@@ -136,7 +137,8 @@ type Settlement struct {
 
 	// The attempt, taken from state From to To by compare-and-set; where the two are the
 	// same, nothing is recorded but NextLook and the List. Without an AttemptID the
-	// order must still have Version and no open attempt.
+	// order must still have Version and no open attempt, but for an instruction whose refund is
+	// booked and that is told anew.
 	AttemptID string
 	From, To  AttemptState
 	Version   int64

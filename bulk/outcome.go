@@ -118,17 +118,15 @@ func Resolve(st OrderState, list portone.RefundList, r Rules, readAt time.Time) 
 	return s
 }
 
-// Refresh decides, of an order without an open attempt, what a list tells anew about its
-// instructions: a pending refund that became final, or a marker on a row that was
-// thought to be settled without a refund. Nil: nothing.
+// Refresh decides what a list tells anew about an order's instructions: a pending refund that
+// became final, or, of an order without an open attempt, a marker on a row that was thought
+// to be settled without a refund. Nil: nothing.
 func Refresh(st OrderState, list portone.RefundList, now time.Time) *Settlement {
 	base := Settlement{OrderRef: st.Order.OrderRef, At: now, Version: st.Version, List: &list}
-	for _, b := range st.Bound {
-		if b.State != Pending {
-			continue
-		}
-		i := slices.IndexFunc(list.Refunds, b.is)
-		if i < 0 || !list.Refunds[i].Status.Settled() {
+	at := places(st.Bound, list)
+	for n, b := range st.Bound {
+		i := at[n]
+		if b.State != Pending || i < 0 || !list.Refunds[i].Status.Settled() {
 			continue
 		}
 		s := base
@@ -136,6 +134,9 @@ func Refresh(st OrderState, list portone.RefundList, now time.Time) *Settlement 
 		s.tell(list.Refunds[i])
 		s.Refund, s.Identity = &list.Refunds[i], b.Identity
 		return &s
+	}
+	if st.Open != nil {
+		return nil
 	}
 	for _, marker := range slices.Sorted(maps.Keys(st.Markers)) {
 		state := st.Markers[marker]

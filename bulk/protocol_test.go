@@ -91,6 +91,11 @@ func TestNext(t *testing.T) {
 
 func TestPlanRow(t *testing.T) {
 	no := false
+	r := rules
+	again := row(300)
+	again.Absent = 1
+	limited := row(300)
+	limited.Limited = 1
 	bound := BoundRefund{Marker: theirs, State: Issued, RefundID: "R1", Identity: "ref:R1", Amount: vnd(100), Status: "SUCCESS"}
 	for _, tt := range []struct {
 		name  string
@@ -124,14 +129,23 @@ func TestPlanRow(t *testing.T) {
 		{"a booked refund without ids is listed by its marker", row(300), func(st *OrderState) { b := bound; b.RefundID = ""; st.Bound = []BoundRefund{b} }, listed(refund("", theirs+" x", 100, "SUCCESS")), time.Time{}, "send partial"},
 		{"lost history, a refund nobody booked", row(300), func(st *OrderState) { st.Lost = true }, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "quarantined ledger_lost"},
 		{"lost history, another amount", row(300), func(st *OrderState) { st.Lost = true }, listed(refund("P", "", 100, "SUCCESS")), time.Time{}, "send partial"},
+		{"after an absent attempt, a refund nobody booked", again, nil, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "quarantined list_changed"},
+		{"after a 429 that was absent, a refund nobody booked", limited, nil, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "quarantined list_changed"},
+		{"after a 429 that was absent, nothing new", limited, nil, listed(), time.Time{}, "send partial"},
+		{"after an absent attempt, not enough left", again, nil, listed(refund("P", "", 800, "SUCCESS")), time.Time{}, "quarantined refused_after_unknown"},
+		{"after an absent attempt, nothing new", again, nil, listed(), time.Time{}, "send partial"},
+		{"after an absent attempt, the cap is gone", again, func(*OrderState) { r.OnAbsent = RetryIfCapped }, listed(), time.Time{}, "quarantined absent"},
+		{"after an absent attempt, still capped", again, func(*OrderState) { r.OnAbsent = RetryIfCapped }, listed(refund("P", "", 500, "SUCCESS")), time.Time{}, "send partial"},
 		{"no lost history, the portal refunded as much", row(300), nil, listed(refund("P", "", 300, "SUCCESS")), time.Time{}, "send partial"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			st := order(tt.row)
+			r = rules
+			r.OnAbsent = Retry
 			if tt.with != nil {
 				tt.with(&st)
 			}
-			p := PlanRow(st, tt.list, rules, tt.since, t0)
+			p := PlanRow(st, tt.list, r, tt.since, t0)
 			var got string
 			switch {
 			case p.Request != nil:
@@ -175,6 +189,7 @@ func TestClassify(t *testing.T) {
 		{"200 without our refund", portone.Answer{Class: portone.Listed, List: listed()}, row(300), true, AttemptUnknown, Unknown, false},
 		{"200, no reason, echoing channel", portone.Answer{Class: portone.Listed, List: listed(refund("R", "", 300, "SUCCESS"))}, row(300), true, AttemptUnknown, Unknown, false},
 		{"200, no reason, a channel that may not echo", portone.Answer{Class: portone.Listed, List: listed(refund("R", "", 300, "SUCCESS"))}, row(300), false, AttemptMade, Issued, false},
+		{"200, another's reason, a channel that may not echo", portone.Answer{Class: portone.Listed, List: listed(refund("R", "by hand", 300, "SUCCESS"))}, row(300), false, AttemptUnknown, Unknown, false},
 		{"200, no reason, another amount", portone.Answer{Class: portone.Listed, List: listed(refund("R", "", 200, "SUCCESS"))}, row(300), false, AttemptUnknown, Unknown, false},
 		{"200, no reason, two new ones", portone.Answer{Class: portone.Listed, List: listed(refund("R", "", 300, "SUCCESS"), refund("S", "", 300, "SUCCESS"))}, row(300), false, AttemptUnknown, Unknown, false},
 		{"refused", portone.Answer{Class: portone.Refused, HTTPStatus: 400, Code: "4070"}, row(300), true, "", "", true},

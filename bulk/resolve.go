@@ -59,15 +59,16 @@ func (i *Issuer) resolveOrder(ctx context.Context, orderRef string) error {
 // Apply settles what a list, whose reading began at readAt, tells of an order's instructions.
 // It posts nothing, and may be called with any list, also twice.
 func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.RefundList, readAt time.Time) error {
-	for range 1 + len(list.Refunds) { // each round settles one refund of the list, or is the last
+	looked := false
+	for range 2 + len(list.Refunds) { // each round settles one refund of the list, or looks for the open attempt, or is the last
 		st, err := i.Ledger.OrderState(ctx, orderRef, "")
 		if err != nil {
 			return err
 		}
 		var s *Settlement
-		if st.Open != nil {
+		if st.Open != nil && !looked {
 			r := Resolve(st, list, i.Rules, readAt)
-			s = &r
+			s, looked = &r, r.To.Open() // still open, this list tells no more of it
 		} else if st.Order != nil {
 			s = Refresh(st, list, readAt)
 		}
@@ -81,9 +82,6 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		}
 		if err != nil && !errors.Is(err, ErrMoved) {
 			return err
-		}
-		if s.To.Open() {
-			return nil // as open as before: this list tells no more
 		}
 	}
 	return nil

@@ -13,10 +13,10 @@ import (
 const NightStale = 5 * time.Minute
 
 // Night runs the reconciliation of one business date, once: ran is false where another
-// process has it or it was run before. A run that was stopped gives the night back, to be
-// taken up again; one that could not read some orders does not, since the next
-// night's window holds those again.
-func (r *Reconciler) Night(ctx context.Context, n Nights, date Date, zone *time.Location) (run Run, ran bool, err error) {
+// process has it or it was run before. A run that was stopped, or that could not be
+// reported, gives the night back, to be taken up again; one that could not read some
+// orders does not, since the next night's window holds those again.
+func (r *Reconciler) Night(ctx context.Context, n Nights, date Date, zone *time.Location, report func(context.Context, Run) error) (run Run, ran bool, err error) {
 	w, err := ActivityWindow(date, date, zone)
 	if err != nil {
 		return Run{}, false, err
@@ -32,6 +32,9 @@ func (r *Reconciler) Night(ctx context.Context, n Nights, date Date, zone *time.
 		defer stop()
 		var err error
 		run, err = r.Run(groupCtx, w)
+		if err == nil { // also of a run that was stopped
+			err = report(context.WithoutCancel(ctx), run)
+		}
 		return err
 	})
 	err = group.Wait()

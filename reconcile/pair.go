@@ -19,6 +19,8 @@ type told struct {
 	reason          string
 	date            time.Time
 	instructionID   string
+	listed          bool // by the list that is matched
+	echoed          bool // the channel gave the marker back in the reason
 }
 
 // counted is what the side counts as refunded: nothing for a failed refund.
@@ -62,6 +64,9 @@ func contradict(a, b told) bool {
 	return a.marker != "" && b.marker != "" && a.marker != b.marker
 }
 
+// unmarked tells whether y, of the list, lacks the marker that the list showed x with.
+func unmarked(x, y told) bool { return y.listed && y.marker == "" && x.echoed }
+
 // pair finds for each of a the one of b that is the same refund: by psp_refund_id, else by
 // refund_id, else by marker, else by amount and currency with multiplicity. It gives
 // for each of a the place in b, or -1, and the reverse. Both must be sorted by compareTold.
@@ -71,7 +76,7 @@ func pair(a, b []told) (ofA, ofB []int) {
 		func(x, y told) bool { return x.psp != "" && x.psp == y.psp },
 		func(x, y told) bool { return x.id != "" && x.id == y.id && !contradict(x, y) },
 		func(x, y told) bool { return x.marker != "" && x.marker == y.marker && !contradict(x, y) },
-		func(x, y told) bool { return x.amount == y.amount && !contradict(x, y) },
+		func(x, y told) bool { return x.amount == y.amount && !contradict(x, y) && !unmarked(x, y) },
 	} {
 		pairBy(a, b, ofA, ofB, same)
 	}
@@ -148,7 +153,7 @@ func alone(of []int) (free []int) {
 // left on its side, are one refund told with another amount or another currency: they
 // must share one of the two, and a date or a reason.
 func resemble(x, y told) bool {
-	if contradict(x, y) || x.amount.Currency != y.amount.Currency && plain(x.amount) != plain(y.amount) {
+	if contradict(x, y) || unmarked(x, y) || x.amount.Currency != y.amount.Currency && plain(x.amount) != plain(y.amount) {
 		return false
 	}
 	return sameDay(x, y) || x.reason != "" && x.reason == y.reason
@@ -167,7 +172,8 @@ func bookedTold(books []Booked) []told {
 	ts := make([]told, 0, len(books))
 	for _, b := range books {
 		ts = append(ts, told{psp: b.PSPRefundID, id: b.RefundID, marker: b.Marker, amount: b.Amount, status: b.Status,
-			word: string(b.Status), reason: strings.TrimSpace(b.Reason), date: b.RefundedAt, instructionID: b.InstructionID})
+			word: string(b.Status), reason: strings.TrimSpace(b.Reason), date: b.RefundedAt, instructionID: b.InstructionID,
+			echoed: b.Marker != "" && strings.Contains(b.Reason, b.Marker)})
 	}
 	slices.SortFunc(ts, compareTold)
 	return ts
@@ -179,7 +185,7 @@ func listedTold(refunds []portone.Refund, markers map[string]Instruction) []told
 		marker := markerIn(r.Reason, markers)
 		ts = append(ts, told{psp: r.PSPRefundID, id: r.RefundID, marker: marker, amount: r.Amount, status: statusOf(r.Status),
 			word: string(r.Status), reason: strings.TrimSpace(strings.Replace(r.Reason, marker, "", 1)), date: r.Date,
-			instructionID: markers[marker].ID})
+			instructionID: markers[marker].ID, listed: true})
 	}
 	slices.SortFunc(ts, compareTold)
 	return ts

@@ -356,6 +356,8 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	})
 }
 
+func reported(context.Context, reconcile.Run) error { return nil }
+
 func TestNightRunsOnce(t *testing.T) {
 	stories(t, func(s *story) {
 		s.order("O", 1000)
@@ -367,7 +369,7 @@ func TestNightRunsOnce(t *testing.T) {
 		ran := 0
 		for range 8 {
 			wg.Go(func() {
-				run, yes, err := s.r.Night(s.Context(), s.db, date, time.UTC)
+				run, yes, err := s.r.Night(s.Context(), s.db, date, time.UTC, reported)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
@@ -396,12 +398,69 @@ func TestNightRunsOnce(t *testing.T) {
 		delete(s.p.fails, "O")
 		ctx, stop := context.WithCancel(s.Context())
 		s.p.hook = func(int) { stop() }
-		if run, yes, err := s.r.Night(ctx, s.db, date.Add(1), time.UTC); err != nil || !yes || run.Stopped == "" {
+		if run, yes, err := s.r.Night(ctx, s.db, date.Add(1), time.UTC, reported); err != nil || !yes || run.Stopped == "" {
 			s.Errorf("a stopped night: %v, %v, %+v", yes, err, run)
 		}
 		s.p.hook = nil
-		if _, yes, err := s.r.Night(s.Context(), s.db, date.Add(1), time.UTC); err != nil || !yes {
+		full := errors.New("no space left") // nor does one end that could not be reported
+		if _, yes, err := s.r.Night(s.Context(), s.db, date.Add(1), time.UTC, func(context.Context, reconcile.Run) error { return full }); !yes || !errors.Is(err, full) {
+			s.Errorf("a night without a report: %v, %v", yes, err)
+		}
+		if _, yes, err := s.r.Night(s.Context(), s.db, date.Add(1), time.UTC, reported); err != nil || !yes {
 			s.Errorf("the night given back was not taken up: %v, %v", yes, err)
+		}
+	})
+}
+
+// late is PortOne to a run that is slow: after it has read a list, something happens.
+type late struct {
+	*portal
+	then func()
+}
+
+func (l late) Refunds(ctx context.Context, orderRef string, c portone.Currency) (portone.RefundList, error) {
+	list, err := l.portal.Refunds(ctx, orderRef, c)
+	l.then()
+	return list, err
+}
+
+// What one run found is not resolved by another that read the list before it.
+func TestAnOlderReadResolvesNothing(t *testing.T) {
+	stories(t, func(s *story) {
+		s.order("A", 1000)
+		slow := &reconcile.Reconciler{Ledger: s.r.Ledger, Settler: s.r.Settler, Environment: s.r.Environment, Bounds: s.r.Bounds, Concurrency: 1, Log: s.r.Log}
+		slow.PortOne = late{s.p, func() {
+			s.p.set("A", 1000, made("P1", 100))
+			if f := s.findings(s.run(reconcile.AllWindow(time.UTC))); len(f) != 1 {
+				s.Errorf("the quick run: %+v", f)
+			}
+		}}
+		_, err := slow.Run(s.Context(), reconcile.AllWindow(time.UTC))
+		s.ok(err)
+		w, err := reconcile.ActivityWindow("2020-01-01", "2020-01-01", time.UTC)
+		s.ok(err)
+		if f := s.findings(s.run(w)); len(f) != 1 || f[0].Kind != reconcile.MissingInLedger || f[0].State != reconcile.Open {
+			s.Errorf("the next night: %+v", f)
+		}
+	})
+}
+
+// A refund made in the portal just before a run is too recent for it to be missed, and
+// leaves nothing in the ledger: the next night's window must hold its order all the same.
+func TestTooRecentIsReadAgain(t *testing.T) {
+	stories(t, func(s *story) {
+		s.order("A", 1000)
+		recent := made("P1", 100)
+		recent.Date = time.Now()
+		s.p.set("A", 1000, recent)
+		if run := s.run(reconcile.AllWindow(time.UTC)); run.Verdict != reconcile.Clean {
+			s.Fatalf("the first night: %+v", run)
+		}
+		s.r.Bounds.Grace = 0
+		w, err := reconcile.ActivityWindow("2020-01-01", "2020-01-01", time.UTC)
+		s.ok(err)
+		if f := s.findings(s.run(w)); len(f) != 1 || f[0].Kind != reconcile.MissingInLedger {
+			s.Errorf("the next night: %+v", f)
 		}
 	})
 }

@@ -57,5 +57,6 @@ func newIdentity(t told, taken map[string]bool) string {
 
 func (s Seen) told() told {
 	return told{psp: s.PSPRefundID, id: s.RefundID, marker: s.Marker, amount: s.Amount, status: statusOf(s.Status),
-		word: string(s.Status), reason: strings.TrimSpace(s.Reason), date: s.Date}
+		word: string(s.Status), reason: strings.TrimSpace(s.Reason), date: s.Date,
+		echoed: s.Marker != ""}
 }

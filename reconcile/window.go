@@ -13,7 +13,7 @@ const (
 	// Activity: the orders on which something happened on the business dates (paid, a
 	// refund, an instruction, an attempt), and those with something open, whenever it
 	// happened: a discrepancy, an unsettled outcome, a pending refund, a list that the last
-	// run could not read.
+	// run could not read, a refund that was too recent then to be missed.
 	Activity WindowKind = "activity"
 	// Listed: the orders that a person named.
 	Listed WindowKind = "orders"

@@ -73,6 +73,9 @@ func Verify(dir string) (problems []string, err error) {
 
 // checkSums holds SHA256SUMS against the files: a line for each but itself, and no other.
 func checkSums(text string, there map[string]file, known map[string]bool, say func(string, ...any)) {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		say("%s is cut off", sumsName)
+	}
 	listed := map[string]bool{}
 	for n, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		sum, name, ok := strings.Cut(line, "  ")

@@ -102,19 +102,18 @@ func (s *server) nights(ctx context.Context) {
 }
 
 func (s *server) night(ctx context.Context, date reconcile.Date) error {
-	run, ran, err := s.app.reconciler(s.room).Night(ctx, s.room.db, date, s.room.zone)
-	if err != nil || !ran {
-		return err
-	}
-	s.mu.Lock()
-	s.last = run
-	s.mu.Unlock()
-	dir, err := writeReport(context.WithoutCancel(ctx), s.room, run)
-	if err != nil {
-		return fmt.Errorf("the report of %s: %w", date, err)
-	}
-	fmt.Fprintf(s.app.out, "%s\nreport: %s\n", runLine(run), dir)
-	return nil
+	_, _, err := s.app.reconciler(s.room).Night(ctx, s.room.db, date, s.room.zone, func(ctx context.Context, run reconcile.Run) error {
+		s.mu.Lock()
+		s.last = run
+		s.mu.Unlock()
+		dir, err := writeReport(ctx, s.room, run)
+		if err != nil {
+			return fmt.Errorf("the report of %s: %w", date, err)
+		}
+		fmt.Fprintf(s.app.out, "%s\nreport: %s\n", runLine(run), dir)
+		return nil
+	})
+	return err
 }
 
 // lastDue is the latest business date whose night has come: the first time that the

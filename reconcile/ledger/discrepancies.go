@@ -16,6 +16,7 @@ type openDiscrepancy struct {
 	ID        string                        `db:"id"`
 	OrderRef  string                        `db:"order_ref"`
 	FirstSeen stamp                         `db:"first_seen"`
+	ReadAt    stamp                         `db:"read_at"`
 	Detail    asJSON[reconcile.Discrepancy] `db:"detail"`
 }
 
@@ -74,9 +75,11 @@ func (t tx) recordSeen(ctx context.Context, checked []reconcile.Checked) error {
 // recordFound carries the discrepancies of the orders that were read forward.
 func (t tx) recordFound(ctx context.Context, r reconcile.Run, checked []reconcile.Checked, roll *reconcile.Roll) error {
 	var refs []string
+	readAt := map[string]time.Time{}
 	for _, c := range checked {
 		if c.Line.Verdict != reconcile.OrderUnchecked {
 			refs = append(refs, c.Line.OrderRef)
+			readAt[c.Line.OrderRef] = c.At
 		}
 	}
 	open, err := t.openDiscrepancies(ctx, refs)
@@ -86,7 +89,7 @@ func (t tx) recordFound(ctx context.Context, r reconcile.Run, checked []reconcil
 	var now, told [][]any
 	tell := func(d reconcile.Discrepancy, state reconcile.State, firstSeen, resolvedAt time.Time) {
 		detail := asJSON[reconcile.Discrepancy]{d}
-		now = append(now, []any{d.ID, d.Kind, d.OrderRef, state, at(firstSeen), r.ID, at(resolvedAt), detail})
+		now = append(now, []any{d.ID, d.Kind, d.OrderRef, state, at(firstSeen), r.ID, at(readAt[d.OrderRef]), at(resolvedAt), detail})
 		told = append(told, []any{r.ID, d.ID, d.Kind, d.OrderRef, state, 0, at(firstSeen), detail})
 	}
 	for _, c := range checked {
@@ -103,12 +106,15 @@ func (t tx) recordFound(ctx context.Context, r reconcile.Run, checked []reconcil
 	}
 	for _, id := range slices.Sorted(maps.Keys(open)) {
 		o := open[id]
+		if o.ReadAt.After(readAt[o.OrderRef]) {
+			continue // another run has read the list since, and found it
+		}
 		roll.Resolves(o.Detail.V)
 		tell(o.Detail.V, reconcile.Resolved, o.FirstSeen.Time, r.StartedAt)
 	}
-	if _, err := t.insert(ctx, `INSERT INTO discrepancies (id, kind, order_ref, state, first_seen, last_run, resolved_at, detail)`, now,
+	if _, err := t.insert(ctx, `INSERT INTO discrepancies (id, kind, order_ref, state, first_seen, last_run, read_at, resolved_at, detail)`, now,
 		`ON CONFLICT (id) DO UPDATE SET state = excluded.state, first_seen = excluded.first_seen, last_run = excluded.last_run,
-		resolved_at = excluded.resolved_at, detail = excluded.detail`); err != nil {
+		read_at = excluded.read_at, resolved_at = excluded.resolved_at, detail = excluded.detail`); err != nil {
 		return err
 	}
 	_, err = t.insert(ctx, `INSERT INTO run_discrepancies (run_id, discrepancy_id, kind, order_ref, state, carried, first_seen, detail)`, told, "")
@@ -120,7 +126,7 @@ func (t tx) openDiscrepancies(ctx context.Context, refs []string) (map[string]op
 	for part := range chunks(refs) {
 		var rows []openDiscrepancy
 		list, args := in(part)
-		if err := t.all(ctx, &rows, `SELECT id, order_ref, first_seen, detail FROM discrepancies WHERE state = 'open' AND order_ref IN `+list, args...); err != nil {
+		if err := t.all(ctx, &rows, `SELECT id, order_ref, first_seen, read_at, detail FROM discrepancies WHERE state = 'open' AND order_ref IN `+list, args...); err != nil {
 			return nil, err
 		}
 		for _, o := range rows {

@@ -174,7 +174,7 @@ func testFinished(t *testing.T, db *ledger.DB) {
 		Line: reconcile.OrderLine{OrderRef: "O", Verdict: reconcile.OrderDiffers, Found: 1, Amount: vnd(1000)},
 		Found: []reconcile.Discrepancy{{ID: "D-1", Kind: reconcile.MissingInLedger, OrderRef: "O", Portone: &amount, Difference: &amount,
 			Note: "odd \x00 bytes \xff"}},
-		Seen: []reconcile.Seen{{Identity: "x#1", Amount: amount, Status: "SUC\x00CESS", FirstSeen: now, LastSeen: now}},
+		Seen: []reconcile.Seen{{Identity: "x#1", Amount: amount, Status: "SUC\x00CESS", FirstSeen: now, LastSeen: now}}, At: now,
 	}}
 	_, err = db.Record(t.Context(), r, c)
 	ok(t, err)
@@ -198,7 +198,7 @@ func testPages(t *testing.T, db *ledger.DB) {
 		refs[i] = fmt.Sprintf("O%05d", i)
 		m := vnd(int64(i + 1))
 		checked[i] = reconcile.Checked{Line: reconcile.OrderLine{OrderRef: refs[i], Verdict: reconcile.OrderDiffers, Found: 1, Amount: vnd(1)},
-			Found: []reconcile.Discrepancy{{ID: fmt.Sprintf("D-%d", i), Kind: reconcile.AmountDiffers, OrderRef: refs[i], Ledger: &m, Difference: &m}}}
+			Found: []reconcile.Discrepancy{{ID: fmt.Sprintf("D-%d", i), Kind: reconcile.AmountDiffers, OrderRef: refs[i], Ledger: &m, Difference: &m}}, At: now}
 	}
 	r.Window = reconcile.OrdersWindow(refs, time.UTC)
 	_, _, err := db.BeginRun(t.Context(), r)

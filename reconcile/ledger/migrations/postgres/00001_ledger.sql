@@ -19,6 +19,8 @@ CREATE TABLE orders (
     channel              text NOT NULL,
     refund_allowed       boolean,
     multi_refund_allowed boolean,
+    -- PortOne itself told the amount and currency; else an import did.
+    confirmed            boolean NOT NULL DEFAULT false,
     paid_at              timestamptz,
     -- Raised by everything that changes what the order's next step rests on.
     version              bigint NOT NULL DEFAULT 1 CHECK (version >= 1),
@@ -179,7 +181,6 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER events_change BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION ledger_refuse('events are only added');
-CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events EXECUTE FUNCTION ledger_refuse('events are only added');
 CREATE TRIGGER binding_change BEFORE UPDATE OR DELETE ON binding FOR EACH ROW EXECUTE FUNCTION ledger_refuse('binding is written once');
 CREATE TRIGGER orders_delete BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION ledger_refuse('orders are never deleted');
 CREATE TRIGGER batches_change BEFORE UPDATE OR DELETE ON batches FOR EACH ROW EXECUTE FUNCTION ledger_refuse('batches are written once');
@@ -196,3 +197,12 @@ ON refunds FOR EACH ROW EXECUTE FUNCTION ledger_refuse('what a refund is worth i
 CREATE TRIGGER refunds_bound BEFORE UPDATE OF marker ON refunds
 FOR EACH ROW WHEN (OLD.marker IS NOT NULL AND NEW.marker IS DISTINCT FROM OLD.marker)
 EXECUTE FUNCTION ledger_refuse('a refund proves one instruction');
+CREATE TRIGGER binding_truncate BEFORE TRUNCATE ON binding EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER orders_truncate BEFORE TRUNCATE ON orders EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER batches_truncate BEFORE TRUNCATE ON batches EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER instructions_truncate BEFORE TRUNCATE ON instructions EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER batch_rows_truncate BEFORE TRUNCATE ON batch_rows EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER attempts_truncate BEFORE TRUNCATE ON attempts EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER refunds_truncate BEFORE TRUNCATE ON refunds EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER channels_truncate BEFORE TRUNCATE ON channels EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER events_truncate BEFORE TRUNCATE ON events EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');

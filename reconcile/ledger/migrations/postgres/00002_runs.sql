@@ -33,6 +33,7 @@ CREATE TABLE run_orders (
 );
 CREATE INDEX run_orders_unchecked ON run_orders (order_ref, run_id) WHERE verdict = 'unchecked';
 CREATE INDEX run_orders_order ON run_orders (order_ref, run_id) WHERE verdict <> 'unchecked';
+CREATE INDEX run_orders_waiting ON run_orders (order_ref, run_id) WHERE verdict = 'clean' AND ledger_minor <> portone_minor;
 
 -- Each discrepancy as it was last told; its id is the same from night to night.
 CREATE TABLE discrepancies (
@@ -42,6 +43,7 @@ CREATE TABLE discrepancies (
     state       text NOT NULL CHECK (state IN ('open', 'resolved')),
     first_seen  timestamptz NOT NULL,
     last_run    text COLLATE "C" NOT NULL REFERENCES runs,
+    read_at     timestamptz NOT NULL, -- when the list that told it last was read
     resolved_at timestamptz,
     detail      json NOT NULL,
     CHECK ((state = 'resolved') = (resolved_at IS NOT NULL))
@@ -117,3 +119,9 @@ CREATE TRIGGER listed_refunds_delete BEFORE DELETE ON listed_refunds FOR EACH RO
 CREATE TRIGGER nights_finished BEFORE UPDATE ON nights FOR EACH ROW WHEN (OLD.finished_at IS NOT NULL)
 EXECUTE FUNCTION ledger_refuse('a finished night is never changed');
 CREATE TRIGGER nights_delete BEFORE DELETE ON nights FOR EACH ROW EXECUTE FUNCTION ledger_refuse('nights are never deleted');
+CREATE TRIGGER runs_truncate BEFORE TRUNCATE ON runs EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER run_orders_truncate BEFORE TRUNCATE ON run_orders EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER discrepancies_truncate BEFORE TRUNCATE ON discrepancies EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER run_discrepancies_truncate BEFORE TRUNCATE ON run_discrepancies EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER listed_refunds_truncate BEFORE TRUNCATE ON listed_refunds EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');
+CREATE TRIGGER nights_truncate BEFORE TRUNCATE ON nights EXECUTE FUNCTION ledger_refuse('nothing is ever truncated');

@@ -33,6 +33,7 @@ CREATE TABLE run_orders (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_orders_unchecked ON run_orders (order_ref, run_id) WHERE verdict = 'unchecked';
 CREATE INDEX run_orders_order ON run_orders (order_ref, run_id) WHERE verdict <> 'unchecked';
+CREATE INDEX run_orders_waiting ON run_orders (order_ref, run_id) WHERE verdict = 'clean' AND ledger_minor <> portone_minor;
 
 -- Each discrepancy as it was last told; its id is the same from night to night.
 CREATE TABLE discrepancies (
@@ -42,6 +43,7 @@ CREATE TABLE discrepancies (
     state       TEXT NOT NULL CHECK (state IN ('open', 'resolved')),
     first_seen  TEXT NOT NULL CHECK (length(first_seen) = 27),
     last_run    TEXT NOT NULL REFERENCES runs,
+    read_at     TEXT NOT NULL CHECK (length(read_at) = 27), -- when the list that told it last was read
     resolved_at TEXT CHECK (length(resolved_at) = 27),
     detail      TEXT NOT NULL CHECK (json_valid(detail)),
     CHECK ((state = 'resolved') = (resolved_at IS NOT NULL))

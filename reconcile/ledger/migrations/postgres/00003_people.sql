@@ -1,0 +1,3 @@
+-- +goose Up
+-- A person says that the attempt made nothing: it casts no doubt on a later one.
+ALTER TABLE attempts ADD COLUMN ruled boolean NOT NULL DEFAULT false CHECK (NOT ruled OR state = 'absent');
