@@ -48,6 +48,7 @@ type commands struct {
 	Ledger struct {
 		Import ledgerImportCmd `cmd:"" help:"Book refunds made elsewhere from a CSV file; again is harmless."`
 	} `cmd:"" help:"The booked refunds."`
+	Probe    probeCmd    `cmd:"" help:"In the sandbox, find out what PortOne does not document, by one small refund."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or upgrade the ledger's tables (PostgreSQL; SQLite does it by itself)."`
 	Serve    serveCmd    `cmd:"" help:"Stay and do the nightly reconciliation, and settle unknown outcomes through the day."`
 	Demo     demoCmd     `cmd:"" help:"Show the whole flow on made-up data in a minute. Needs nothing, touches nothing of yours."`
