@@ -192,7 +192,7 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 	case row.Type == portone.Full && row.Amount != list.Remaining:
 		return end(Refused, "not_the_remainder", "a full refund pays back all that is left, %s %s; the row says %s", list.Remaining, list.Remaining.Currency, row.Amount)
 	}
-	if row.Absent > 0 && !row.Reissued && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
+	if row.Absent > 0 && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
 		return end(Quarantined, "absent", "the outcome of an earlier attempt was never known, and the policy does not allow another one as the order stands now")
 	}
 	req := portone.RefundRequest{

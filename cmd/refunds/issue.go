@@ -46,6 +46,9 @@ func (c *issueCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if r.unborne != nil {
+		return errors.New("nothing was sent: the policy is refused in live, see above")
+	}
 	out, err := newResults(r, file, c.File, c.Results)
 	if err != nil {
 		return err

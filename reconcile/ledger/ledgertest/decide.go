@@ -94,6 +94,12 @@ func testDecided(t *testing.T, url string) {
 	}
 	again.Ruling, again.Was = &kim, bulk.Failed
 	ok(t, db.Settle(t.Context(), again))
+	if s := state(t, db, "O1", f.ID); s.Rows[0].Marker != a.Marker || s.Rows[0].Absent != 0 || s.Rows[0].Attempts != 1 {
+		t.Errorf("what a person ruled casts doubt on the next attempt: %+v", s.Rows[0])
+	}
+	if err := do(t, Raw(t, url), `UPDATE attempts SET state = 'made'`, true); err == nil {
+		t.Error("a ruled attempt became made without being unruled")
+	}
 	again.Was = bulk.Issued
 	if err := db.Settle(t.Context(), again); err == nil {
 		t.Error("an issued row was planned again")
