@@ -23,6 +23,7 @@ const (
 const (
 	codeMadeByPerson      = "made_by_person"
 	codeNotMadeByPerson   = "not_made_by_person"
+	codeReissuedByPerson  = "reissued_by_person"
 	codeCancelledByPerson = "cancelled_by_person"
 )
 
@@ -89,9 +90,11 @@ func (c Case) markerOf(r portone.Refund) string {
 	return ""
 }
 
-// mayReissue tells of a row that a person closed as not made, or cancelled.
+// mayReissue tells of a row that a person closed as not made, or cancelled, or that failed
+// without PortOne's ever having made it.
 func (c Case) mayReissue() bool {
-	return c.State.Open == nil && (c.Row.State == Failed && c.Code == codeNotMadeByPerson || c.Row.State == Cancelled && c.Code == codeCancelledByPerson)
+	failed := []string{codeNotMadeByPerson, "limited", "not_sent", "list_behind", "list_unreadable"}
+	return c.State.Open == nil && (c.Row.State == Failed && slices.Contains(failed, c.Code) || c.Row.State == Cancelled && c.Code == codeCancelledByPerson)
 }
 
 // A Refusal is why a decision can't be taken, in whole sentences for a person.
@@ -99,7 +102,7 @@ type Refusal struct{ text string }
 
 func (r *Refusal) Error() string { return r.text }
 
-func refusal(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
+func ruledOut(format string, args ...any) error { return &Refusal{fmt.Sprintf(format, args...)} }
 
 // Decide turns a person's ruling into a settlement, or into a *Refusal where the time has not
 // come or the evidence is against it. list is a fresh one, whose reading began at readAt. The
@@ -107,19 +110,19 @@ func refusal(format string, args ...any) error { return &Refusal{fmt.Sprintf(for
 func Decide(c Case, r Ruling, list portone.RefundList, readAt time.Time) (Settlement, error) {
 	switch {
 	case strings.TrimSpace(r.By) == "" || strings.TrimSpace(r.Note) == "":
-		return Settlement{}, refusal("a decision needs --by NAME, who takes it, and --note TEXT, why; both are kept for good")
+		return Settlement{}, ruledOut("a decision needs --by NAME, who takes it, and --note TEXT, why; both are kept for good")
 	case r.Reissue && r.Verdict != SaysNotMade:
-		return Settlement{}, refusal("--reissue goes with --not-made alone: only what was not made is sent again")
+		return Settlement{}, ruledOut("--reissue goes with --not-made alone: only what was not made is sent again")
 	case c.Row.State != Quarantined && !(c.mayReissue() && r.Reissue):
 		return Settlement{}, c.notQuarantined()
 	case c.State.Open != nil && c.State.Open.Marker != c.Row.Marker:
-		return Settlement{}, refusal("another row of order %s has an open attempt, %s; settle that one first", c.Row.OrderRef, c.State.Open.ID)
+		return Settlement{}, ruledOut("another row of order %s has an open attempt, %s; settle that one first", c.Row.OrderRef, c.State.Open.ID)
 	}
 	if at := c.AbsentAt(); readAt.Before(at) {
-		return Settlement{}, refusal("it is too early: PortOne may still list this refund until %s. Decide after that", at.UTC().Format(time.DateTime+" MST"))
+		return Settlement{}, ruledOut("it is too early: PortOne may still list this refund until %s. Decide after that", at.UTC().Format(time.DateTime+" MST"))
 	}
 	if missing := notListed(c.State.Bound, list); missing != nil {
-		return Settlement{}, refusal("PortOne's list is behind: it does not show refund %s, which the ledger has for this order. Try again later", missing.Identity)
+		return Settlement{}, ruledOut("PortOne's list is behind: it does not show refund %s, which the ledger has for this order. Try again later", missing.Identity)
 	}
 	s := Settlement{
 		OrderRef: c.Row.OrderRef, Marker: c.Row.Marker, At: readAt, Version: c.State.Version,
@@ -135,7 +138,7 @@ func Decide(c Case, r Ruling, list portone.RefundList, readAt time.Time) (Settle
 	case SaysNotMade, SaysCancel:
 		err = c.notMade(&s, r, list)
 	default:
-		err = refusal("say what was found out: --made REFUND, --not-made or --cancel")
+		err = ruledOut("say what was found out: --made REFUND, --not-made or --cancel")
 	}
 	return s, err
 }
@@ -143,11 +146,11 @@ func Decide(c Case, r Ruling, list portone.RefundList, readAt time.Time) (Settle
 func (c Case) notQuarantined() error {
 	switch c.Row.State {
 	case Sending, Unknown:
-		return refusal("the row is %s: its outcome may still come by itself. refunds resolve reads PortOne's list", c.Row.State)
+		return ruledOut("the row is %s: its outcome may still come by itself. refunds resolve reads PortOne's list", c.Row.State)
 	case Planned, Held:
-		return refusal("the row is %s: nothing was sent that needs a decision. Issue its file", c.Row.State)
+		return ruledOut("the row is %s: nothing was sent that needs a decision. Issue its file", c.Row.State)
 	}
-	return refusal("the row is %s and not quarantined; there is nothing to decide", c.Row.State)
+	return ruledOut("the row is %s and not quarantined; there is nothing to decide", c.Row.State)
 }
 
 // made binds the refund named to the row.
@@ -160,19 +163,19 @@ func (c Case) made(s *Settlement, r Ruling, list portone.RefundList) error {
 	carries := slices.Contains(ours, i)
 	switch other := c.markerOf(l); {
 	case !slices.Contains(unbooked(list, c.State.Bound, nil), i): // one that an import booked is bound to nobody
-		return refusal("refund %s is booked for another row already; a refund proves one row", r.Refund)
+		return ruledOut("refund %s is booked for another row already; a refund proves one row", r.Refund)
 	case other != "" && !carries:
-		return refusal("refund %s carries the marker of another row, %s: it is that one's", r.Refund, other)
+		return ruledOut("refund %s carries the marker of another row, %s: it is that one's", r.Refund, other)
 	case !carries && len(ours) > 0:
-		return refusal("PortOne lists refund %s with this row's own marker; that one is it, not %s", Identity(list, ours[0], c.Row.Marker), r.Refund)
+		return ruledOut("PortOne lists refund %s with this row's own marker; that one is it, not %s", Identity(list, ours[0], c.Row.Marker), r.Refund)
 	case l.Amount.Currency != c.Row.Amount.Currency:
-		return refusal("refund %s is in %s, the row in %s", r.Refund, l.Amount.Currency, c.Row.Amount.Currency)
+		return ruledOut("refund %s is in %s, the row in %s", r.Refund, l.Amount.Currency, c.Row.Amount.Currency)
 	case l.Amount != c.Row.Amount && !carries:
-		return refusal("refund %s is of %s %s, the row of %s", r.Refund, l.Amount, l.Amount.Currency, c.Row.Amount)
+		return ruledOut("refund %s is of %s %s, the row of %s", r.Refund, l.Amount, l.Amount.Currency, c.Row.Amount)
 	case l.Amount != c.Row.Amount && !r.OtherAmount:
-		return refusal("refund %s carries this row's marker, but is of %s %s and the row of %s. If that is known and right, say --other-amount too", r.Refund, l.Amount, l.Amount.Currency, c.Row.Amount)
+		return ruledOut("refund %s carries this row's marker, but is of %s %s and the row of %s. If that is known and right, say --other-amount too", r.Refund, l.Amount, l.Amount.Currency, c.Row.Amount)
 	case !carries && c.before(list, i):
-		return refusal("refund %s was listed before this row's first attempt, so it can't be what that made. If it settles the matter all the same, --cancel the row", r.Refund)
+		return ruledOut("refund %s was listed before this row's first attempt, so it can't be what that made. If it settles the matter all the same, --cancel the row", r.Refund)
 	}
 	s.Refund, s.Identity, s.Echoed = &l, Identity(list, i, c.Row.Marker), carries
 	s.tell(l)
@@ -193,23 +196,23 @@ func (c Case) made(s *Settlement, r Ruling, list portone.RefundList) error {
 // notMade closes the row, or plans it again.
 func (c Case) notMade(s *Settlement, r Ruling, list portone.RefundList) error {
 	if ours := withMarker(list, c.Row.Marker); len(ours) > 0 {
-		return refusal("PortOne lists a refund with this row's marker, %s: it was made. Say --made with it", Identity(list, ours[0], c.Row.Marker))
+		return ruledOut("PortOne lists a refund with this row's marker, %s: it was made. Say --made with it", Identity(list, ours[0], c.Row.Marker))
 	}
 	if found := c.Candidates(list); len(found) > 0 {
 		name := Identity(list, found[0], "")
-		return refusal("PortOne lists a refund of this amount that nobody has booked, %q: it may be this row's. If it is, say --made with it. "+
+		return ruledOut("PortOne lists a refund of this amount that nobody has booked, %q: it may be this row's. If it is, say --made with it. "+
 			"If somebody made it elsewhere, book it first (refunds ledger import), and decide then", name)
 	}
 	if n := len(c.Attempts); n > 0 {
 		if gone := total(c.Attempts[0].Baseline).Sub(total(list)); gone.Minor > 0 {
-			return refusal("PortOne says that %s %s less is left of the order than its refunds explain, so one may be made and not listed. Ask PortOne, or try again later", gone, gone.Currency)
+			return ruledOut("PortOne says that %s %s less is left of the order than its refunds explain, so one may be made and not listed. Ask PortOne, or try again later", gone, gone.Currency)
 		}
 	}
 	switch {
 	case r.Verdict == SaysCancel:
 		s.State, s.ReasonCode, s.Message = Cancelled, codeCancelledByPerson, fmt.Sprintf("%s cancelled it: %s", r.By, r.Note)
 	case r.Reissue:
-		s.State, s.Message = Planned, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
+		s.State, s.ReasonCode, s.Message = Planned, codeReissuedByPerson, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
 	default:
 		s.State, s.ReasonCode, s.Message = Failed, codeNotMadeByPerson, fmt.Sprintf("%s says that it was not made: %s", r.By, r.Note)
 	}
@@ -242,7 +245,7 @@ func named(list portone.RefundList, name, marker string) (int, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return 0, refusal("PortOne's list of this order, read just now, shows no refund %q; see refunds resolve --list", name)
+		return 0, ruledOut("PortOne's list of this order, read just now, shows no refund %q; see refunds resolve --list", name)
 	}
-	return 0, refusal("%d refunds of PortOne's list are called %q; name it by its identity, as refunds resolve --list shows it", len(found), name)
+	return 0, ruledOut("%d refunds of PortOne's list are called %q; name it by its identity, as refunds resolve --list shows it", len(found), name)
 }

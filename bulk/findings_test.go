@@ -29,9 +29,9 @@ func TestFindingsBear(t *testing.T) {
 		{"never listed", func(f *Findings) { f.Lag = -1 }, 0, "never came"},
 		{"listed late", func(f *Findings) { f.Lag = 11 * time.Minute }, 0, "PORTONE_LIST_LAG"},
 		{"no date", func(f *Findings) { f.Dated, f.ClockLow, f.ClockHigh = false, time.Hour, time.Hour }, 0, ""},
-		{"its clock is behind", func(f *Findings) { f.ClockLow, f.ClockHigh = -time.Minute, -6 * time.Second }, 0, "PORTONE_CLOCK_ERROR"},
+		{"its clock is behind", func(f *Findings) { f.ClockLow, f.ClockHigh = -time.Minute, -6*time.Second }, 0, "PORTONE_CLOCK_ERROR"},
 		{"its clock is ahead", func(f *Findings) { f.ClockLow, f.ClockHigh = time.Hour, time.Hour }, 0, "PORTONE_CLOCK_ERROR"},
-		{"it worked on it for long", func(f *Findings) { f.ClockLow, f.ClockHigh = time.Minute, 2 * time.Minute }, 0, ""},
+		{"it worked on it for long", func(f *Findings) { f.ClockLow, f.ClockHigh = time.Minute, 2*time.Minute }, 0, ""},
 	} {
 		f := good()
 		tt.with(f)

@@ -111,7 +111,11 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 			running++
 			group.Go(func() error { done <- i.visit(runCtx, order, batchID); return nil })
 		}
-		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+len(waiting) == 0) {
+		left := len(waiting)
+		if i.NoWait && !slices.ContainsFunc(waiting, func(v visit) bool { return !v.Unknown }) {
+			left = 0
+		}
+		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+left == 0) {
 			if failed == nil && ctx.Err() == nil {
 				i.closeLost(ctx)
 			}
@@ -138,7 +142,7 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 				stop()
 			case v.Paused:
 				ready = append(ready, v.order)
-			case !v.Until.IsZero() && !(v.Unknown && i.NoWait):
+			case !v.Until.IsZero() && !(v.Unknown && i.NoWait && i.Breaker.Paused() == ""): // paused, the unknown ones are all there is to go by
 				heap.Push(&waiting, v)
 			}
 		}

@@ -85,10 +85,11 @@ func (s OrderState) quarantined() bool {
 // AbsentAt is when a list read from then on shows an attempt's refund, if it was
 // made at all: the token has expired (whole seconds, so one more), by PortOne's
 // clock; what it let in before is processed; and what was made is listed. A 429
-// asks for the list lag alone.
+// asks for the list lag alone, and since it may have been answered to another machine than
+// the one that reads, for the difference of their clocks: each may be off by ClockError.
 func (a Attempt) AbsentAt() time.Time {
 	if a.Limited && !a.AnsweredAt.IsZero() {
-		return a.AnsweredAt.Add(a.Bounds.ListLag)
+		return a.AnsweredAt.Add(2*a.Bounds.ClockError + a.Bounds.ListLag)
 	}
 	return a.TokenExpires.Add(time.Second + a.Bounds.ClockError + a.Bounds.MaxProcessing + a.Bounds.ListLag)
 }
@@ -150,10 +151,14 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	switch {
-	case s.Lost && nobodys(s, list, row.Amount, s.LostBefore):
+	if row.MerchantOrderRef != "" && order.MerchantOrderRef != "" && row.MerchantOrderRef != order.MerchantOrderRef {
+		return end(Refused, "merchant_order_ref_differs", "the row names order %s and merchant's order %s, but %[1]s is %[3]s; say which is meant",
+			row.OrderRef, row.MerchantOrderRef, order.MerchantOrderRef)
+	}
+	if s.Lost && nobodys(s, list, row.Amount, s.LostBefore) {
 		return end(Quarantined, "ledger_lost", "an attempt for this order was, or may have been, lost from the ledger, and PortOne lists a refund of this amount that nobody has booked: it may be this row's")
-	case unsure && nobodys(s, list, row.Amount, time.Time{}):
+	}
+	if unsure && nobodys(s, list, row.Amount, time.Time{}) {
 		return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
@@ -205,6 +210,7 @@ func notListed(bound []BoundRefund, list portone.RefundList) *BoundRefund {
 	return nil
 }
 
+// carriesAny: a refund with another row's marker is that row's, which adopts it when its turn comes.
 func carriesAny(r portone.Refund, markers map[string]State) bool {
 	for marker := range markers {
 		if strings.Contains(r.Reason, marker) {

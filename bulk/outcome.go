@@ -54,7 +54,9 @@ func Classify(a Attempt, row OpenRow, ans portone.Answer, echoes bool, now time.
 	}
 }
 
-// Confirm completes Classify for a refusal, by a list read after it. A refusal after an
+// Confirm completes Classify for a refusal, by a list read after it, which must show just what
+// the baseline showed: what is left may be the same also where one refund failed and another
+// was made. A refusal after an
 // attempt whose outcome was never known proves nothing about that one, so it goes
 // to a person. Stop says that the run must end: no other row can do better.
 func Confirm(a Attempt, row OpenRow, ans portone.Answer, list portone.RefundList, now time.Time) (s Settlement, stop bool) {
@@ -65,8 +67,8 @@ func Confirm(a Attempt, row OpenRow, ans portone.Answer, list portone.RefundList
 		s.found(a, row.Instruction, list, found)
 		return s, false
 	}
-	if list.Remaining != a.Baseline.Remaining {
-		s.unknown(a, now, "refused_but_changed", "PortOne refused ("+words(ans)+"), but what is left of the order changed")
+	if !unchanged(a.Baseline, list) {
+		s.unknown(a, now, "refused_but_changed", "PortOne refused ("+words(ans)+"), but the order's list or what is left of it changed")
 		return s, false
 	}
 	s.To, s.ReasonCode, s.Message = AttemptRefused, reasonCode(ans), words(ans)
@@ -101,10 +103,12 @@ func Resolve(st OrderState, list portone.RefundList, r Rules, readAt time.Time) 
 		s.To, s.State, s.NextLook, s.Until = a.State, stateOf(a.State), looks(a, readAt), a.AbsentAt()
 	case !unchanged(a.Baseline, list):
 		s.quarantine(a, readAt, "list_changed", "the outcome is unknown and the order's list has changed since"+candidates(a, list))
+	case a.Limited && row.Limited+1 >= maxLimited && row.Absent > 0:
+		s.quarantine(a, readAt, "limited", "PortOne answered 429 to every further attempt, and the outcome of the first was never known")
 	case a.Limited && row.Limited+1 >= maxLimited:
 		s.To, s.State = AttemptAbsent, Failed
 		s.Limited, s.ReasonCode = true, "limited"
-		s.Message = fmt.Sprintf("PortOne answered 429 to %d attempts, and none was made", maxLimited)
+		s.Message = fmt.Sprintf("PortOne answered 429 to %d attempts, and none was made; refunds resolve with --not-made --reissue lets it be sent again", maxLimited)
 	case a.Limited:
 		s.To, s.State, s.Limited = AttemptAbsent, Planned, true
 	case r.OnAbsent == Retry && row.Absent == 0,

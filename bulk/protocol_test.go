@@ -234,6 +234,7 @@ func TestConfirm(t *testing.T) {
 		{"nothing new", refused, row(300), listed(), AttemptRefused, Refused, false},
 		{"made all the same", refused, row(300), listed(refund("R", ours, 300, "SUCCESS")), AttemptMade, Issued, false},
 		{"what is left has changed", refused, row(300), listed(refund("R", "", 300, "SUCCESS")), AttemptUnknown, Unknown, false},
+		{"as much is left, but there is a new refund", refused, row(300), portone.RefundList{Remaining: vnd(1000), Refunds: []portone.Refund{refund("R", "", 300, "SUCCESS")}}, AttemptUnknown, Unknown, false},
 		{"after an absent attempt", refused, with(func(r *OpenRow) { r.Absent = 1 }), listed(), AttemptQuarantined, Quarantined, false},
 		{"after a 429 that was absent", refused, with(func(r *OpenRow) { r.Limited = 1 }), listed(), AttemptQuarantined, Quarantined, false},
 		{"the environment is wrong", stop, row(300), listed(), AttemptRefused, Planned, true},
@@ -255,6 +256,7 @@ func TestResolve(t *testing.T) {
 		t.Fatalf("AbsentAt = %v, want %v", absent, want)
 	}
 	limited := func(a *Attempt, _ *OpenRow) { a.Limited, a.AnsweredAt = true, t0 }
+	limitedAbsent := t0.Add(10*time.Minute + 10*time.Second) // whoever was answered may be 5 s slow, and whoever reads 5 s fast
 	for _, tt := range []struct {
 		name   string
 		from   AttemptState
@@ -282,11 +284,12 @@ func TestResolve(t *testing.T) {
 		{"the list has grown", AttemptUnknown, nil, Retry, listed(refund("P", "portal", 10, "SUCCESS")), absent, AttemptQuarantined, Quarantined},
 		{"less is left, but the list is the same", AttemptUnknown, nil, Retry, portone.RefundList{Remaining: vnd(700)}, absent, AttemptQuarantined, Quarantined},
 		{"quarantined stays", AttemptQuarantined, nil, Retry, listed(), absent.Add(time.Hour), AttemptQuarantined, Quarantined},
-		{"429 before the lag", AttemptUnknown, limited, Quarantine, listed(), t0.Add(10*time.Minute - 1), AttemptUnknown, Unknown},
-		{"429 after the lag", AttemptUnknown, limited, Quarantine, listed(), t0.Add(10 * time.Minute), AttemptAbsent, Planned},
-		{"429 for the fifth time", AttemptUnknown, func(a *Attempt, r *OpenRow) { limited(a, r); r.Limited = 4 }, Retry, listed(), t0.Add(10 * time.Minute), AttemptAbsent, Failed},
+		{"429 before the lag", AttemptUnknown, limited, Quarantine, listed(), limitedAbsent.Add(-1), AttemptUnknown, Unknown},
+		{"429 after the lag", AttemptUnknown, limited, Quarantine, listed(), limitedAbsent, AttemptAbsent, Planned},
+		{"429 for the fifth time", AttemptUnknown, func(a *Attempt, r *OpenRow) { limited(a, r); r.Limited = 4 }, Retry, listed(), limitedAbsent, AttemptAbsent, Failed},
+		{"429 for the fifth time, after one that was never known", AttemptUnknown, func(a *Attempt, r *OpenRow) { limited(a, r); r.Limited, r.Absent = 4, 1 }, Retry, listed(), limitedAbsent, AttemptQuarantined, Quarantined},
 		{"429, but it was made", AttemptUnknown, limited, Quarantine, listed(refund("R", ours, 300, "SUCCESS")), t0, AttemptMade, Issued},
-		{"429, and the list has grown", AttemptUnknown, limited, Quarantine, listed(refund("P", "", 300, "SUCCESS")), t0.Add(10 * time.Minute), AttemptQuarantined, Quarantined},
+		{"429, and the list has grown", AttemptUnknown, limited, Quarantine, listed(refund("P", "", 300, "SUCCESS")), limitedAbsent, AttemptQuarantined, Quarantined},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			st := order()
@@ -328,6 +331,9 @@ func TestLooksReachAbsence(t *testing.T) {
 
 func TestRefresh(t *testing.T) {
 	pending := BoundRefund{Marker: ours, State: Pending, RefundID: "R", Identity: "ref:R", Amount: vnd(300), Status: "IN_QUEUE"}
+	noID, noEcho := pending, pending
+	noID.RefundID, noID.Identity = "", "marker:"+ours
+	noEcho.RefundID, noEcho.Identity = "", Identity(listed(refund("", "", 300, "IN_QUEUE")), 0, ours)
 	for _, tt := range []struct {
 		name    string
 		bound   []BoundRefund
@@ -339,6 +345,10 @@ func TestRefresh(t *testing.T) {
 		{"now made", []BoundRefund{pending}, map[string]State{ours: Pending}, listed(refund("R", ours, 300, "SUCCESS")), Issued},
 		{"now failed", []BoundRefund{pending}, map[string]State{ours: Pending}, listed(refund("R", ours, 300, "FAILED")), Failed},
 		{"not in the list", []BoundRefund{pending}, map[string]State{ours: Pending}, listed(), ""},
+		{"another row's refund without ids is not ours", []BoundRefund{noID}, map[string]State{ours: Pending}, listed(refund("", theirs+" late", 300, "SUCCESS"), refund("", ours+" late", 300, "IN_QUEUE")), ""},
+		{"… nor when it failed, and ours was made", []BoundRefund{noID}, map[string]State{ours: Pending}, listed(refund("", theirs+" late", 300, "FAILED"), refund("", ours+" late", 300, "SUCCESS")), Issued},
+		{"the portal's refund without ids or reason is not ours", []BoundRefund{noID}, map[string]State{ours: Pending}, listed(refund("", "", 300, "SUCCESS")), ""},
+		{"one without ids or reason is known by its content", []BoundRefund{noEcho}, map[string]State{ours: Pending}, listed(refund("", "portal", 300, "FAILED"), refund("", "", 300, "SUCCESS")), Issued},
 		{"the marker of a refused row", nil, map[string]State{ours: Refused}, listed(refund("R", ours, 300, "SUCCESS")), Quarantined},
 		{"the marker of a failed row that was never made", nil, map[string]State{ours: Failed}, listed(refund("R", ours, 300, "SUCCESS")), Quarantined},
 		{"the marker of a row that PortOne turned to failed", []BoundRefund{{Marker: ours, State: Failed, RefundID: "R", Status: "FAILED"}}, map[string]State{ours: Failed}, listed(refund("R", ours, 300, "FAILED")), ""},

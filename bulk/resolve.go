@@ -65,16 +65,11 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		if err != nil {
 			return err
 		}
-		var s *Settlement
-		if st.Open != nil && !looked {
-			r := Resolve(st, list, i.Rules, readAt)
-			s, looked = &r, r.To.Open() // still open, this list tells no more of it
-		} else if st.Order != nil {
-			s = Refresh(st, list, readAt)
-		}
+		s := Tell(st, list, i.Rules, readAt, looked)
 		if s == nil {
 			return nil
 		}
+		looked = looked || s.To.Open() // still open, this list tells no more of it
 		err = i.settle(context.WithoutCancel(ctx), *s)
 		if errors.Is(err, ErrBoundElsewhere) {
 			*s = s.boundElsewhere()
@@ -85,4 +80,18 @@ func (i *Issuer) Apply(ctx context.Context, orderRef string, list portone.Refund
 		}
 	}
 	return nil
+}
+
+// Tell is what a list, whose reading began at readAt, tells of an order: first Resolve, where an
+// outcome is open, then, once that was looked at, Refresh. Nil: nothing more.
+func Tell(st OrderState, list portone.RefundList, r Rules, readAt time.Time, looked bool) *Settlement {
+	switch {
+	case st.Open != nil && !looked:
+		s := Resolve(st, list, r, readAt)
+		return &s
+	case st.Order != nil:
+		return Refresh(st, list, readAt)
+	default:
+		return nil
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"refunds/bulk"
 	"refunds/portone"
 )
@@ -47,11 +49,11 @@ func (c *issueCmd) Run(ctx context.Context, a *app) (err error) {
 	if r.unborne != nil {
 		return errors.New("nothing was sent: the policy is refused in live, see above")
 	}
-	batch, err := c.accept(ctx, a, r, file)
+	out, err := newResults(r, file, c.File, c.Results)
 	if err != nil {
 		return err
 	}
-	out, err := newResults(r, file, c.File, c.Results)
+	batch, err := c.accept(ctx, a, r, file)
 	if err != nil {
 		return err
 	}
@@ -81,11 +83,11 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 	if err != nil {
 		return batch, err
 	}
-	if err := c.confirm(a, r, file, len(held)); err != nil {
+	if err := c.confirm(ctx, a, r, file, len(held)); err != nil {
 		return batch, err
 	}
 	if len(conflicts) == 0 {
-		if err := storeUpload(r.Home, c.File, batch.ID); err != nil {
+		if err := storeUpload(r.Home, c.raw.Bytes(), batch.ID); err != nil {
 			return batch, err
 		}
 		conflicts, err = r.db.Accept(ctx, batch)
@@ -103,7 +105,7 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 }
 
 // confirm shows what will be paid, and in live asks. Sandbox is play money: it asks nothing.
-func (c *issueCmd) confirm(a *app, r *room, file *bulk.File, held int) error {
+func (c *issueCmd) confirm(ctx context.Context, a *app, r *room, file *bulk.File, held int) error {
 	fmt.Fprintf(a.out, "%s: batch %s, %d rows, %s (%s)\n", filepath.Base(c.File), bulk.ShortID(file.ID), len(file.Rows), totals(file.Totals), r.rules.Environment)
 	if held > 0 {
 		fmt.Fprintf(a.out, "%d of them are in the ledger already and are not repeated\n", held)
@@ -115,7 +117,15 @@ func (c *issueCmd) confirm(a *app, r *room, file *bulk.File, held int) error {
 		return errors.New("this is live: real money. Nobody can be asked here; say --yes if it is meant")
 	}
 	fmt.Fprintf(a.out, "This is LIVE: real money. Type yes to pay it: ")
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	var answer string
+	var err error
+	read := make(chan struct{})
+	go func() { answer, err = bufio.NewReader(a.in).ReadString('\n'); close(read) }() // ends with the process
+	select {
+	case <-read:
+	case <-ctx.Done():
+		return exit{exitIncomplete, "stopped by you; nothing was sent"}
+	}
 	if strings.TrimSpace(answer) != "yes" {
 		return errors.Join(errors.New("nothing was sent, since the answer was not yes"), err)
 	}
@@ -190,14 +200,14 @@ func final(s bulk.State) bool {
 }
 
 // storeUpload keeps the file as it was given, beside the ledger.
-func storeUpload(home, name, id string) error {
-	b, err := os.ReadFile(name) //nolint:gosec // the person names it
-	if err != nil {
-		return err
-	}
+func storeUpload(home string, b []byte, id string) error {
 	folder := filepath.Join(home, "uploads")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, id+".csv"), b, 0o600)
+	name := id + ".csv"
+	if hidden := bulk.HideCards(string(b)); hidden != string(b) {
+		b, name = []byte(hidden), id+".masked.csv" // a card number is stored nowhere
+	}
+	return renameio.WriteFile(filepath.Join(folder, name), b, 0o600)
 }

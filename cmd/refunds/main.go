@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // business days in their zone, also on a machine without zone files
 
@@ -73,6 +74,7 @@ func Main(args []string, in io.Reader, out, errs io.Writer, env func(string) str
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once, which loses nothing either
 
+	quietEnvironment(args)
 	var c commands
 	code := -1
 	parser, err := kong.New(&c,
@@ -107,6 +109,9 @@ func Main(args []string, in io.Reader, out, errs io.Writer, env func(string) str
 	switch {
 	case err == nil:
 		return exitClean
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintf(errs, "refunds: stopped by you: %v. The same command goes on\n", err)
+		return exitIncomplete
 	case errors.As(err, &e):
 		if e.message != "" {
 			fmt.Fprintln(errs, "refunds:", e.message)
@@ -115,6 +120,19 @@ func Main(args []string, in io.Reader, out, errs io.Writer, env func(string) str
 	default:
 		fmt.Fprintln(errs, "refunds:", err)
 		return exitTrouble
+	}
+}
+
+// quietEnvironment takes settings that are set to nothing for not set, and keeps a command that
+// uses no settings from stumbling over any.
+func quietEnvironment(args []string) {
+	alone := len(args) > 0 && (args[0] == "demo" || args[0] == "verify")
+	for _, v := range os.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		ours := strings.HasPrefix(name, "PORTONE_") || strings.HasPrefix(name, "REFUNDS_") || name == "DATABASE_URL"
+		if ours && (value == "" || alone && name != "REFUNDS_HOME") {
+			_ = os.Unsetenv(name) // it exists, and its name is a name
+		}
 	}
 }
 

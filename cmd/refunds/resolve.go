@@ -74,18 +74,45 @@ func (c *resolveCmd) settle(ctx context.Context, a *app) (err error) {
 			fmt.Fprintf(a.out, "  %-12s %6d\n", s, counts[s])
 		}
 	}
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return exit{exitIncomplete, "stopped by you; the same command goes on"}
+	}
+	quarantined, planned, err := c.left(ctx, a, r)
+	switch {
+	case err != nil:
+		return err
 	case unread > 0:
 		return exit{exitIncomplete, fmt.Sprintf("the lists of %d orders could not be read; the same command tries them again", unread)}
 	case counts[bulk.Unknown]+counts[bulk.Sending] > 0:
 		return exit{exitIncomplete, fmt.Sprintf("%d are still unknown; they are settled by %s at the latest", counts[bulk.Unknown]+counts[bulk.Sending], until.In(r.zone).Format(time.DateTime))}
-	case counts[bulk.Quarantined]+counts[bulk.Failed] > 0:
-		if counts[bulk.Quarantined] > 0 {
-			fmt.Fprintln(a.out, "refunds resolve --list shows the quarantined rows, and what can be done")
-		}
+	case planned > 0:
+		return exit{exitIncomplete, fmt.Sprintf("%d rows were not sent, or were not made and may be sent again; issue their files again", planned)}
+	case quarantined+counts[bulk.Failed] > 0:
 		return exit{code: exitFindings}
 	}
 	return nil
+}
+
+// left tells of what reading alone does not settle: quarantined rows, and rows that wait to be issued.
+func (c *resolveCmd) left(ctx context.Context, a *app, r *room) (quarantined, planned int, err error) {
+	batches, err := r.db.Batches(ctx)
+	for _, b := range batches {
+		n := 0
+		for _, t := range b.Totals {
+			switch t.Status {
+			case bulk.Quarantined:
+				quarantined += t.Rows
+			case bulk.Planned:
+				n += t.Rows
+			}
+		}
+		if n > 0 {
+			fmt.Fprintf(a.out, "%d rows of batch %s, %s, are planned\n", n, bulk.ShortID(b.ID), b.FileName)
+		}
+		planned += n
+	}
+	if quarantined > 0 {
+		fmt.Fprintf(a.out, "%d rows are quarantined; refunds resolve --list shows them, and what can be done\n", quarantined)
+	}
+	return quarantined, planned, err
 }

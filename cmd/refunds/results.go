@@ -26,6 +26,9 @@ type results struct {
 func newResults(r *room, file *bulk.File, input, named string) (*results, error) {
 	o := &results{r: r, file: file}
 	o.path, o.rejects = bulk.ResultsPaths(input, named)
+	if err := mayWrite(input, o.path, o.rejects); err != nil {
+		return nil, err
+	}
 	probe, err := os.CreateTemp(filepath.Dir(o.path), ".refunds-*")
 	if err == nil {
 		return o, errors.Join(probe.Close(), os.Remove(probe.Name()))
@@ -37,8 +40,28 @@ func newResults(r *room, file *bulk.File, input, named string) (*results, error)
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return nil, err
 	}
-	o.path, o.rejects = filepath.Join(own, filepath.Base(o.path)), filepath.Join(own, filepath.Base(o.rejects))
-	return o, nil
+	name := bulk.ShortID(file.ID) + "-" // two files of one name are two batches
+	o.path, o.rejects = filepath.Join(own, name+filepath.Base(o.path)), filepath.Join(own, name+filepath.Base(o.rejects))
+	return o, mayWrite(input, o.path, o.rejects)
+}
+
+// mayWrite finds what would stop the results at the end of the run, when money has gone out,
+// or would write over the input, whatever path leads to it.
+func mayWrite(input string, paths ...string) error {
+	in, err := os.Stat(input)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		switch there, err := os.Stat(path); {
+		case err != nil:
+		case os.SameFile(in, there):
+			return fmt.Errorf("%s is the input itself; name another file with --results; nothing was sent", path)
+		case !there.Mode().IsRegular():
+			return fmt.Errorf("%s is in the way of the results and is no plain file; move it, or name another file with --results; nothing was sent", path)
+		}
+	}
+	return nil
 }
 
 // write writes both files as the ledger has the rows now.

@@ -68,7 +68,7 @@ func (s settings) check(needKeys bool) (config, error) {
 	default:
 		fault("REFUNDS_ON_ABSENT is %q; say quarantine, retry-if-capped or retry", s.OnAbsent)
 	}
-	if s.Rate <= 0 || s.Rate > 1e6 || s.Burst < 1 || s.Concurrency < 1 || s.Concurrency > 10_000 {
+	if !(s.Rate > 0 && s.Rate <= 1e5) || s.Burst < 1 || s.Burst > 1e5 || s.Concurrency < 1 || s.Concurrency > 10_000 {
 		fault("PORTONE_RATE, PORTONE_BURST and PORTONE_CONCURRENCY must be above zero and sane (now %g, %d, %d)", s.Rate, s.Burst, s.Concurrency)
 	}
 	if s.Timeout <= 0 || s.ClockError < 0 || s.MaxProcessing < 0 || s.ListLag < 0 {
@@ -96,6 +96,8 @@ func (s settings) check(needKeys bool) (config, error) {
 	}
 	if c.schedule, err = cron.ParseStandard(s.Schedule); err != nil {
 		fault("REFUNDS_SCHEDULE is %q: %w; write five fields such as 0 2 * * *", s.Schedule, err)
+	} else if c.schedule.Next(time.Now()).IsZero() {
+		fault("REFUNDS_SCHEDULE is %q, which never comes", s.Schedule)
 	}
 	if s.Home == "" {
 		fault("REFUNDS_HOME is empty; name a folder")

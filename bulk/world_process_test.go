@@ -1,0 +1,461 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"refunds/portone"
+)
+
+type threadKind int
+
+const (
+	issues threadKind = iota
+	reads
+	naively
+)
+
+// A simThread is one thing that a process does: it issues one order of a batch, or reads
+// lists as refunds resolve and the nightly run do.
+type simThread struct {
+	proc, order, batch int
+	kind               threadKind
+	self               int
+	wake               time.Duration
+	epoch              int // raised when it is given up, so that answers know that nobody waits
+
+	// Of one that issues.
+	turn     *Turn
+	done     Done
+	kindDone DoKind
+	late     bool // the clock is read after what was done
+	phase    sendPhase
+	body     portone.RefundRequest
+	attempt  Attempt
+	expires  time.Time
+	waits    bool          // for an answer
+	patience time.Duration // the client gives up then
+	tries    int
+
+	// Of one that reads.
+	nights int
+	queue  []int
+	list   portone.RefundList
+	readAt time.Time
+	settle *Settlement
+	rounds int
+	looked bool
+	naive  simNaive
+}
+
+type sendPhase int
+
+const (
+	restarts sendPhase = iota // a new visit
+	steps
+	writes   // the client has passed its checks, and writes now
+	answers  // what was written is under way
+	holds    // the run is over: Hold
+	rests    // nothing to do
+	looksUp  // which orders
+	readsOne // one order's list
+	tells    // what it says
+	settles  // record that
+)
+
+func (w *simWorld) clockOf(t *simThread) time.Time { return w.clock.Add(w.now + w.procs[t.proc].off) }
+
+// latency is how long until a thread's next step: mostly little, sometimes a pause.
+func (w *simWorld) latency(t *simThread) time.Duration {
+	d := time.Duration(1+w.dice[timing].n(60)) * time.Millisecond
+	if w.dice[timing].n(16) == 0 {
+		d = time.Duration(w.dice[timing].n(5000)) * time.Millisecond
+	}
+	if x, ok := w.strikes(pause, w.rate.pause); ok {
+		if x.permille(300) {
+			d += x.upTo(time.Minute)
+		} else {
+			d += x.upTo(10 * time.Minute)
+		}
+		w.says(t.self, "pauses for %s", d)
+	}
+	return d
+}
+
+// runs lets one thread do its next step, and decides when the one after is.
+func (w *simWorld) runs(t *simThread) {
+	if x, ok := w.strikes(crash, w.rate.crash); ok {
+		w.crashes(t.proc, time.Second+x.upTo(5*time.Minute))
+		return
+	}
+	t.wake = never
+	switch t.kind {
+	case issues:
+		w.issueStep(t)
+	case reads:
+		w.readStep(t)
+	case naively:
+		w.naiveStep(t)
+	}
+	w.mix(uint64(t.self)<<40 | uint64(len(t.kindDone))<<32 | uint64(t.phase))
+	if t.wake == never && !t.waits && t.phase != rests {
+		t.wake = w.now + w.latency(t)
+	}
+}
+
+// crashes drops all that a process has in memory. It starts again after a while.
+func (w *simWorld) crashes(proc int, down time.Duration) {
+	w.says(-1, "process %d crashes, down for %s", proc, down)
+	w.mix(uint64(proc) + 77)
+	for i := range w.threads {
+		t := &w.threads[i]
+		if t.proc != proc {
+			continue
+		}
+		t.epoch++
+		t.waits, t.queue, t.settle, t.turn = false, nil, nil, nil
+		t.naive = simNaive{}
+		w.restart(t, w.now+down)
+	}
+	w.procs[proc].idle = 0
+}
+
+// restart begins a new run of a thread.
+func (w *simWorld) restart(t *simThread, at time.Duration) {
+	t.phase, t.wake, t.tries = restarts, at+time.Duration(w.dice[timing].n(400))*time.Millisecond, 0
+	if t.kind == issues {
+		t.turn = NewTurn(w.orders[t.order].ref, w.rules, time.Time{})
+	}
+}
+
+func (w *simWorld) issueStep(t *simThread) {
+	var do Do
+	switch t.phase {
+	case holds:
+		for b := range w.batches {
+			w.holdRows(b)
+		}
+		w.runEnds(t.proc)
+		return
+	case restarts:
+		t.phase = steps
+		do = t.turn.Start()
+	case writes:
+		w.write(t)
+		return
+	case answers:
+		t.phase, t.late = steps, true
+		if t.waits {
+			t.waits = false
+			t.epoch++
+			t.done.Answer = portone.Answer{Class: portone.Unknown, Message: "time-out"}
+		}
+		fallthrough
+	default:
+		if t.late {
+			t.done.At, t.late = w.clockOf(t), false
+		}
+		do = t.turn.Next(t.done)
+	}
+	t.kindDone = do.Kind
+	if do.Kind == DoEnd {
+		w.says(t.self, "ends: %+v", do.End)
+		w.ends(t, do.End)
+		return
+	}
+	w.does(t, do)
+}
+
+// does is the production shell's part, against the world.
+func (w *simWorld) does(t *simThread, do Do) {
+	o := &w.orders[t.order]
+	t.done = Done{At: w.clockOf(t)}
+	d := &t.done
+	switch do.Kind {
+	case DoState:
+		d.State, t.late = w.orderState(o, t.batch), true
+	case DoFetch, DoAsk:
+		if _, ok := w.strikes(get, w.rate.get); ok {
+			d.Err = portone.ErrUnavailable
+			break
+		}
+		d.Order = portone.Order{OrderRef: o.ref, Amount: vnd(o.amount), Channel: channelNames[o.channel], MultiRefundAllowed: o.multi}
+	case DoPut:
+		d.Err = w.commits(func() error { w.put(o, do.Order); return nil })
+	case DoRecall:
+		d.Missing = o.attempt(do.Attempt.ID) == nil
+	case DoGate:
+		_, d.Paused = w.strikes(gate, w.rate.gate)
+	case DoBaseline, DoConfirm, DoLook:
+		d.List, d.Err = w.read(o)
+	case DoPrepare:
+		t.body = do.Request
+		t.expires = d.At.Truncate(time.Second).Add(simTokenTTL)
+		d.Prepared = portone.Prepared{OrderRef: o.ref, Currency: "VND", Body: []byte(do.Request.Description), ExpiresAt: t.expires}
+	case DoBegin:
+		t.attempt = do.Attempt
+		a, v := do.Attempt, do.Version
+		d.Err = w.commits(func() error { return w.begin(o, a, v) })
+	case DoJournal:
+		if _, ok := w.strikes(journal, w.rate.journal); ok {
+			d.Err = errors.New("no space left on device")
+		}
+	case DoSend:
+		if !d.At.Before(t.expires.Add(-simTimeout)) {
+			d.Answer, t.late = portone.Answer{Class: portone.NotSent, Err: context.Canceled}, true
+			break
+		}
+		t.phase = writes
+	case DoSettle:
+		s := do.Settlement
+		d.Err = w.commits(func() error { return w.settleT2(o, s) })
+	}
+	if w.tracing {
+		w.saysDone(t, do)
+	}
+}
+
+func (w *simWorld) put(o *simOrder, order Order) {
+	if !o.known {
+		o.known, o.order, o.version = true, order, 1
+	}
+}
+
+// commits makes a transaction, whose outcome its maker may never learn.
+func (w *simWorld) commits(tx func() error) error {
+	x, ok := w.strikes(commit, w.rate.commit)
+	if !ok {
+		return tx()
+	}
+	switch x.n(3) {
+	case 0:
+		return errCommit
+	case 1:
+		err := tx()
+		w.says(-1, "the commit that fails was made: %v", err)
+		return errCommit
+	default:
+		w.later(w.now+x.upTo(2*time.Minute), simEvent{kind: eventCommit, commit: tx})
+		return errCommit
+	}
+}
+
+// write puts the bytes on their way. The checks were passed a step ago.
+func (w *simWorld) write(t *simThread) {
+	f, x := w.fateOf()
+	if f == unsent {
+		t.phase, t.late = steps, true
+		t.done.Answer = portone.Answer{Class: portone.NotSent, Message: "connection refused"}
+		return
+	}
+	o := &w.orders[t.order]
+	w.hold(o.attempt(t.attempt.ID) != nil, "a POST byte before a durable attempt")
+	t.epoch++
+	t.phase, t.waits, t.patience = answers, true, w.now+simTimeout
+	t.wake = t.patience
+	way := time.Duration(w.dice[timing].n(200)) * time.Millisecond
+	if w.dice[timing].n(12) == 0 {
+		way = time.Duration(w.dice[timing].n(int(simTimeout)))
+	}
+	w.later(w.now+way, simEvent{kind: eventArrive, order: t.order, post: simPost{
+		thread: t.self, epoch: t.epoch, order: t.order, row: w.rowOf(t.attempt.Marker), attempt: t.attempt.ID, expires: t.expires,
+		kind: t.body.Type, amount: t.body.Amount.Minor, reason: t.body.Reason, fate: f, dice: x,
+	}})
+	w.says(t.self, "writes the POST")
+}
+
+// ends is what the Issuer makes of a visit's end.
+func (w *simWorld) ends(t *simThread, e End) {
+	at := func(until time.Time) time.Duration {
+		return max(w.now, until.Sub(w.clock)-w.procs[t.proc].off)
+	}
+	t.phase = restarts
+	if e.Failed == nil {
+		t.tries = 0
+	}
+	switch {
+	case e.Stop != nil || e.Failed != nil && errors.Is(e.Failed, portone.ErrUnauthorized):
+		for i := range w.threads {
+			if o := &w.threads[i]; o.proc == t.proc && o.kind == issues && o != t && o.phase == restarts && o.wake != never {
+				w.rest(o) // those in the midst of something finish it
+			}
+		}
+		w.rest(t)
+	case e.Failed != nil:
+		if t.tries++; t.tries >= maxTries {
+			w.rest(t)
+			return
+		}
+		t.wake = w.now + time.Second<<t.tries
+	case e.Paused:
+		t.wake = w.now + time.Duration(1+w.dice[timing].n(60))*time.Second
+	case !e.Until.IsZero() && !(e.Unknown && w.noWait && !w.calm):
+		t.wake = at(e.Until)
+	default:
+		w.rest(t)
+	}
+}
+
+// rest is a thread that is done for this run. The last one of its process holds rows and ends it.
+func (w *simWorld) rest(t *simThread) {
+	t.phase, t.wake = rests, never
+	p := &w.procs[t.proc]
+	if p.idle++; p.idle == w.issuers() {
+		t.phase, t.wake = holds, w.now+w.latency(t)
+	}
+}
+
+func (w *simWorld) issuers() (n int) {
+	for i := range w.threads {
+		if t := &w.threads[i]; t.proc == 0 && t.kind == issues {
+			n++
+		}
+	}
+	return n
+}
+
+// runEnds lets a process issue its files again after a while, as long as there is something to do.
+func (w *simWorld) runEnds(proc int) {
+	p := &w.procs[proc]
+	p.idle = 0
+	p.runs++
+	gap := time.Duration(1+w.dice[timing].n(15)) * time.Minute
+	for i := range w.threads {
+		if t := &w.threads[i]; t.proc == proc && t.kind == issues {
+			t.phase, t.wake = rests, never
+			if !w.done() {
+				w.restart(t, w.now+gap)
+			}
+		}
+	}
+}
+
+// wakeAll sends processes that found nothing more to do to work again.
+func (w *simWorld) wakeAll() {
+	for p := range w.procs {
+		resting := 0
+		for i := range w.threads {
+			if t := &w.threads[i]; t.proc == p && t.kind == issues && t.phase == rests {
+				resting++
+			}
+		}
+		if resting == w.issuers() {
+			w.procs[p].idle = 0
+			w.runEnds(p)
+		}
+	}
+}
+
+// done tells whether no row is left that issuing could take further.
+func (w *simWorld) done() bool {
+	for i := range w.rows {
+		switch r := &w.rows[i]; r.state {
+		case Planned, Sending, Unknown:
+			return false
+		case Held:
+			behind := false
+			for j := range w.rows {
+				behind = behind || w.rows[j].order == r.order && w.rows[j].state == Quarantined
+			}
+			if !behind {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// readStep is refunds resolve, or the nightly run: Resolve and Apply, a step at a time.
+func (w *simWorld) readStep(t *simThread) {
+	switch t.phase {
+	case restarts:
+		t.phase, t.wake = looksUp, w.now+time.Duration(1+w.dice[timing].n(600))*time.Second
+	case looksUp:
+		all := w.calm || w.dice[timing].n(3) == 0
+		t.queue = w.unsettled(w.clockOf(t), all)
+		w.says(t.self, "reads orders %v", t.queue)
+		t.phase = readsOne
+	case readsOne:
+		if len(t.queue) == 0 {
+			w.readsAgain(t)
+			return
+		}
+		t.order, t.queue = t.queue[0], t.queue[1:]
+		t.readAt, t.rounds, t.looked = w.clockOf(t), 0, false
+		var err error
+		if t.list, err = w.read(&w.orders[t.order]); err == nil {
+			t.phase = tells
+		}
+		w.says(t.self, "list: %s %v", vndList(t.list), err)
+	case tells:
+		t.phase = readsOne
+		if t.rounds++; t.rounds > 2+len(t.list.Refunds) {
+			return
+		}
+		st := w.orderState(&w.orders[t.order], -1)
+		if t.settle = Tell(st, t.list, w.rules, t.readAt, t.looked); t.settle != nil {
+			t.phase = settles
+			t.looked = t.looked || t.settle.To.Open()
+		}
+	case settles:
+		s := *t.settle
+		o := &w.orders[t.order]
+		err := w.commits(func() error { return w.settleT2(o, s) })
+		w.says(t.self, "settles %s %s → %s, %s %s: %v", s.Marker[18:], s.From, s.To, s.State, s.ReasonCode, err)
+		switch {
+		case errors.Is(err, ErrBoundElsewhere):
+			*t.settle = s.boundElsewhere()
+		case err != nil && !errors.Is(err, ErrMoved):
+			t.phase = readsOne
+		default:
+			t.phase = tells
+		}
+	}
+}
+
+// readsAgain plans the next reading. Once all is calm and all rows have their last word, two
+// more nights pass, and then the world ends.
+func (w *simWorld) readsAgain(t *simThread) {
+	t.phase = looksUp
+	if !w.done() {
+		w.wakeAll()
+	}
+	switch {
+	case !w.calm:
+		t.wake = w.now + time.Duration(1+w.dice[timing].n(900))*time.Second
+	case !w.done() || w.underWay():
+		t.wake = w.now + 5*time.Minute
+	case t.nights < 2:
+		t.nights++
+		t.wake = w.now + 2*time.Hour
+	default:
+		t.phase, t.wake = rests, never
+	}
+}
+
+func (w *simWorld) underWay() bool { return len(w.events) > 0 }
+
+func (w *simWorld) saysDone(t *simThread, do Do) {
+	d := &t.done
+	switch do.Kind {
+	case DoState:
+		open := "nothing open"
+		if a := d.State.Open; a != nil {
+			open = fmt.Sprintf("%s is %s, look %s", a.ID[18:], a.State, a.NextLook.Sub(w.clock).Round(time.Millisecond))
+		}
+		w.says(t.self, "state: version %d, %d rows, %s, %d bound", d.State.Version, len(d.State.Rows), open, len(d.State.Bound))
+	case DoBaseline, DoConfirm, DoLook:
+		w.says(t.self, "%s: %s %v", do.Kind, vndList(d.List), d.Err)
+	case DoBegin:
+		w.says(t.self, "begin %s: %v", do.Attempt.ID[18:], d.Err)
+	case DoSend:
+		w.says(t.self, "send: %s", d.Answer.Class)
+	case DoSettle:
+		s := do.Settlement
+		w.says(t.self, "settle %s %s → %s, %s %s: %v", s.Marker[18:], s.From, s.To, s.State, s.ReasonCode, d.Err)
+	default:
+		w.says(t.self, "%s: %v", do.Kind, d.Err)
+	}
+}
