@@ -23,6 +23,7 @@ const (
 const (
 	codeMadeByPerson      = "made_by_person"
 	codeNotMadeByPerson   = "not_made_by_person"
+	codeReissuedByPerson  = "reissued_by_person"
 	codeCancelledByPerson = "cancelled_by_person"
 )
 
@@ -211,7 +212,7 @@ func (c Case) notMade(s *Settlement, r Ruling, list portone.RefundList) error {
 	case r.Verdict == SaysCancel:
 		s.State, s.ReasonCode, s.Message = Cancelled, codeCancelledByPerson, fmt.Sprintf("%s cancelled it: %s", r.By, r.Note)
 	case r.Reissue:
-		s.State, s.Message = Planned, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
+		s.State, s.ReasonCode, s.Message = Planned, codeReissuedByPerson, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
 	default:
 		s.State, s.ReasonCode, s.Message = Failed, codeNotMadeByPerson, fmt.Sprintf("%s says that it was not made: %s", r.By, r.Note)
 	}

@@ -109,7 +109,7 @@ func TestDecide(t *testing.T) {
 		{"cancelled, now again", closed(Cancelled, codeCancelledByPerson), again, listed(), 0, " planned "},
 		{"closed as not made, again with a candidate", closed(Failed, codeNotMadeByPerson), again, listed(portal), 0, "!nobody has booked"},
 		{"closed as not made, now cancelled", closed(Failed, codeNotMadeByPerson), cancel, listed(), 0, "!nothing to decide"},
-		{"failed by itself, again", closed(Failed, "limited"), again, listed(), 0, " planned "},
+		{"failed by itself, again", closed(Failed, "limited"), again, listed(), 0, " planned reissued_by_person"},
 		{"turned to failed by PortOne, again", closed(Failed, "portone_failed"), again, listed(), 0, "!nothing to decide"},
 		{"issued", closed(Issued, ""), not, listed(), 0, "!nothing to decide"},
 		{"unknown", func(c *Case) { c.Row.State = Unknown }, not, listed(), 0, "!refunds resolve reads"},

@@ -228,9 +228,8 @@ func seenTo(l JournalLine, st OrderState, list portone.RefundList, readAt time.T
 	return len(withMarker(list, marker)) == 0 && !nobodys(st, list, amount, l.AbsentAt.Add(lostSlack))
 }
 
-// nobodys tells whether the list shows a refund of that amount that nobody has booked, that is not
-// failed, that carries no row's marker (a row adopts its own when its turn comes), and that is
-// not dated after before; zero: whenever.
+// nobodys tells whether the list shows a refund of that amount that nobody has booked, that is no
+// other row's by its marker, not failed, and that is not dated after before; zero: whenever.
 func nobodys(s OrderState, list portone.RefundList, amount portone.Money, before time.Time) bool {
 	for _, i := range unbooked(list, s.Bound, s.Imported) {
 		r := list.Refunds[i]

@@ -132,6 +132,11 @@ func (c *probeCmd) report(ctx context.Context, a *app, r *room, p *prober, order
 		return err
 	}
 	tellFindings(a.out, f)
+	for n, what := range []string{"expired", "made"} {
+		if !made(results[n].Status) && results[n].Status != bulk.Refused {
+			fmt.Fprintf(a.out, "the row PROBE-…-%s is %s: %s; refunds resolve --list shows what can be done\n", what, results[n].Status, results[n].Message)
+		}
+	}
 	if f.ExpiredRefused == bulk.No {
 		fmt.Fprintf(a.errs, "PORTONE TOOK AN EXPIRED TOKEN. That was a real refund of %s %s; it is booked. A sender that is paused may act late, and nothing stops it: "+
 			"keep REFUNDS_ON_ABSENT=quarantine, and tell PortOne\n", c.Amount, order.Amount.Currency)

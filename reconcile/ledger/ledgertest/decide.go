@@ -106,3 +106,22 @@ func testDecided(t *testing.T, url string) {
 	}
 	ok(t, db.Begin(t.Context(), attempt(a.Instruction, 2), state(t, db, "O1", "").Version))
 }
+
+// testFindings keeps what probes found, the last one first.
+func testFindings(t *testing.T, url string) {
+	db := Open(t, url)
+	f, err := db.Findings(t.Context())
+	ok(t, err)
+	if f != nil {
+		t.Errorf("findings of nobody: %+v", f)
+	}
+	want := bulk.Findings{At: kept(now), Environment: portone.Sandbox, ClientKeySHA: bulk.KeySHA("k"), OrderRef: "O1", Channel: "OMISE",
+		ExpiredRefused: bulk.Yes, ExpiredBy: 6e9, ExpiredAnswer: "HTTP 401", Echoed: bulk.No, Lag: 5, InAnswer: true, Dated: true, ClockLow: -1, ClockHigh: 1}
+	ok(t, db.PutFindings(t.Context(), bulk.Findings{At: now, OrderRef: "O1", ExpiredAnswer: "\x00\xff"}))
+	ok(t, db.PutFindings(t.Context(), want))
+	f, err = db.Findings(t.Context())
+	ok(t, err)
+	if diff := cmp.Diff(&want, f); diff != "" {
+		t.Error(diff)
+	}
+}
