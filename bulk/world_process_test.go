@@ -73,7 +73,11 @@ func (w *simWorld) latency(t *simThread) time.Duration {
 	if w.dice[timing].n(16) == 0 {
 		d = time.Duration(w.dice[timing].n(5000)) * time.Millisecond
 	}
-	if x, ok := w.strikes(pause, w.rate.pause); ok {
+	rate := w.rate.pause
+	if t.phase == writes { // between the client's checks and the first byte, where only the token helps
+		rate *= 4
+	}
+	if x, ok := w.strikes(pause, rate); ok {
 		if x.permille(300) {
 			d += x.upTo(time.Minute)
 		} else {
