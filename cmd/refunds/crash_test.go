@@ -16,11 +16,31 @@ import (
 	"refunds/reconcile/ledger/ledgertest"
 )
 
+// TestProcesses is what befalls real processes. They mostly wait, so all are run at once.
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup
+	for _, p := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"paused sender", testPausedSender},
+		{"paused at the journal", testPausedAtJournal},
+		{"terminated", testTerminated},
+		{"PostgreSQL stops", testPostgresStops},
+		{"COMMITs cut off", testCommitsCutOff},
+	} {
+		all.Go(func() { t.Run(p.name, p.test) })
+	}
+	all.Wait()
+}
+
 // A sender is stopped with its POST on the way, for so long that another instance concludes
 // that the refund is absent and, under retry, sends it again. When it goes on, its
 // token has expired. Where PortOne takes expired tokens all the same the refund is made
 // twice: so this test would see it.
-func TestPausedSender(t *testing.T) {
+func testPausedSender(t *testing.T) {
+	var all sync.WaitGroup
 	for _, tt := range []struct {
 		name     string
 		noExpiry bool // PortOne takes expired tokens
@@ -34,8 +54,7 @@ func TestPausedSender(t *testing.T) {
 		{"resolve", false, "quarantine", "resolve", 1, 0, "quarantined"},
 		{"expired tokens are taken", true, "retry", "issue", 2, 2, "issued"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		story := func(t *testing.T) {
 			sim := portonetest.New(portonetest.Config{IgnoreExpiry: tt.noExpiry})
 			defer sim.Close()
 			file, _ := killFile(t, sim, rand.New(rand.NewPCG(1, 1)), 1)
@@ -83,13 +102,15 @@ func TestPausedSender(t *testing.T) {
 			if n := len(sim.Made("")); n != tt.made {
 				t.Errorf("in the end made %d times, want %d", n, tt.made)
 			}
-		})
+		}
+		all.Go(func() { t.Run(tt.name, story) })
 	}
+	all.Wait()
 }
 
 // A sender is stopped as soon as its journal has the attempt's line, which is just before it
 // writes its POST, or just after. Another instance goes on meanwhile; then the first does.
-func TestPausedAtJournal(t *testing.T) {
+func testPausedAtJournal(t *testing.T) {
 	tries, before := 2, atomic.Int32{}
 	if *prove {
 		tries = 8
@@ -146,8 +167,7 @@ func answered(p portonetest.Truth) (n int) {
 }
 
 // SIGTERM in the middle, several times: what is in flight is finished and recorded.
-func TestTerminated(t *testing.T) {
-	t.Parallel()
+func testTerminated(t *testing.T) {
 	sim := portonetest.New(portonetest.Config{Seed: *seed, Script: portonetest.MustParse(portonetest.BadDay), MaxHang: time.Second})
 	defer sim.Close()
 	rnd := rand.New(rand.NewPCG(*seed, 2))

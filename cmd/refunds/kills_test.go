@@ -56,6 +56,7 @@ var (
 // called what it is not, and every row ends in a final word. Of all worlds of a pace and
 // policy no more than its share of rows is left to a person.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	var all []killing
 	for _, engine := range []string{"sqlite", "postgres"} {
 		if !*prove {
