@@ -59,7 +59,7 @@ func TestDecide(t *testing.T) {
 		{"not made, at the very moment before", nil, not, listed(), time.Nanosecond, "!too early: PortOne may still list this refund until 2026-11-20 12:16:06 UTC"},
 		{"cancelled", nil, cancel, listed(), 0, "absent cancelled cancelled_by_person"},
 		{"cancelled too early", nil, cancel, listed(), time.Minute, "!too early"},
-		{"again", nil, again, listed(), 0, "absent planned "},
+		{"again", nil, again, listed(), 0, "absent planned reissued_by_person"},
 		{"made, too early", nil, made("P"), listed(portal), time.Second, "!too early"},
 		{"made, by its refund_id", nil, made("P"), listed(portal), 0, "made issued made_by_person"},
 		{"made, by its identity", nil, made("ref:P"), listed(portal), 0, "made issued made_by_person"},
