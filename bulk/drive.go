@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ func (i *Issuer) visit(ctx context.Context, order, batchID string) visit {
 	i.mu.Lock()
 	t := i.turns[order]
 	if t == nil {
-		t = NewTurn(order, i.Rules, i.lost[order])
+		t = NewTurn(order, i.Rules, i.lostUntil(order))
 		i.turns[order] = t
 	}
 	i.mu.Unlock()
@@ -81,7 +82,11 @@ func (d *drive) do(ctx context.Context, do Do) (done Done) {
 	case DoBaseline, DoLook:
 		done.List, done.Err = d.PortOne.Refunds(ctx, d.order, do.Currency)
 	case DoConfirm:
-		done.List, done.Err = d.PortOne.Refunds(whole, d.order, do.Currency)
+		// A stop does not cut it, but bounds it: a refusal that is not confirmed is unknown, not lost.
+		bounded, cancel := context.WithCancel(whole)
+		defer cancel()
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(d.Rules.Timeout, cancel) })()
+		done.List, done.Err = d.PortOne.Refunds(bounded, d.order, do.Currency)
 	case DoPrepare:
 		select {
 		case d.ahead <- struct{}{}:
@@ -137,13 +142,24 @@ func (i *Issuer) after(order string, e End) End {
 	case errors.Is(err, portone.ErrUnauthorized),
 		errors.Is(err, portone.ErrUnavailable) && !i.reached: // a wrong address, or no network
 		return End{Stop: err}
+	case n >= maxTries && !ofPortOne(err): // the ledger: no other order can do better
+		return End{Stop: err}
 	case n >= maxTries:
 		i.Log.Error("order left as it is", "order_ref", order, "tries", n, "error", err)
 		return End{}
 	default:
-		i.Log.Warn("order visited again later", "order_ref", order, "tries", n, "error", err)
+		level := slog.LevelWarn
+		if len(i.tries) > 10 {
+			level = slog.LevelDebug // one cause, told often enough
+		}
+		i.Log.Log(context.Background(), level, "order visited again later", "order_ref", order, "tries", n, "error", err)
 		return End{Until: time.Now().Add(time.Second << n)}
 	}
+}
+
+// ofPortOne tells a failure of PortOne's from one of the ledger's.
+func ofPortOne(err error) bool {
+	return errors.Is(err, portone.ErrUnavailable) || errors.Is(err, portone.ErrUnreadable) || errors.Is(err, portone.ErrOrderUnknown)
 }
 
 // settle makes a T2, tells who observes, and lets the breaker know.

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -43,13 +42,17 @@ type Issuer struct {
 	Observe func(Settlement)
 	// Paused is told why sending pauses, and "" when it goes on. Nil: nobody listens.
 	Paused func(why string)
+	// WentBack is told before anything is sent where the ledger has lost history. Nil: nobody listens.
+	WentBack func(WentBack)
 
 	mu      sync.Mutex
-	turns   map[string]*Turn     // by order
-	tries   map[string]int       // by order: visits in a row that PortOne or the ledger failed
-	lost    map[string]time.Time // by order: when its lost attempts' refunds are listed, if made
-	ahead   chan struct{}        // holds one for each attempt that waits for its turn
-	reached bool                 // PortOne has answered a read of this run
+	turns   map[string]*Turn         // by order
+	tries   map[string]int           // by order: visits in a row that PortOne or the ledger failed
+	lost    map[string][]JournalLine // by order: attempts that the ledger has lost
+	seen    []JournalLine            // of lost, settled for good by what was read last
+	careful time.Time                // until then an attempt of any order may have been lost; zero: not so
+	ahead   chan struct{}            // holds one for each attempt that waits for its turn
+	reached bool                     // PortOne has answered a read of this run
 }
 
 // ErrStop ends a run at once, and leaves its rows as they are: no other row can do better.
@@ -71,7 +74,7 @@ type visit struct {
 // what ended the run early, nil also when ctx did; whatever happens, the ledger tells how
 // far each row came, and a later Issue goes on from there.
 func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) error {
-	if err := i.begin(ctx); err != nil {
+	if err := i.begin(ctx, batchID, orders); err != nil {
 		return err
 	}
 	runCtx, stop := context.WithCancel(ctx)
@@ -108,7 +111,14 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 			running++
 			group.Go(func() error { done <- i.visit(runCtx, order, batchID); return nil })
 		}
-		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+len(waiting) == 0) {
+		left := len(waiting)
+		if i.NoWait && !slices.ContainsFunc(waiting, func(v visit) bool { return !v.Unknown }) {
+			left = 0
+		}
+		if running == 0 && (runCtx.Err() != nil || len(ready)+len(due)+left == 0) {
+			if failed == nil && ctx.Err() == nil {
+				i.closeLost(ctx)
+			}
 			_, err := i.Ledger.Hold(context.WithoutCancel(ctx), batchID, time.Now())
 			return errors.Join(failed, err)
 		}
@@ -132,39 +142,11 @@ func (i *Issuer) Issue(ctx context.Context, batchID string, orders []string) err
 				stop()
 			case v.Paused:
 				ready = append(ready, v.order)
-			case !v.Until.IsZero() && !(v.Unknown && i.NoWait):
+			case !v.Until.IsZero() && !(v.Unknown && i.NoWait && i.Breaker.Paused() == ""): // paused, the unknown ones are all there is to go by
 				heap.Push(&waiting, v)
 			}
 		}
 	}
-}
-
-// begin forgets the last run, and looks for attempts that the ledger has lost.
-func (i *Issuer) begin(ctx context.Context) error {
-	i.turns, i.tries, i.lost, i.reached = map[string]*Turn{}, map[string]int{}, map[string]time.Time{}, false
-	i.ahead = make(chan struct{}, max(1, i.Ahead))
-	lines, err := i.Journal.Tail()
-	if err != nil {
-		return err
-	}
-	ids := make([]string, len(lines))
-	for n, l := range lines {
-		ids[n] = l.Attempt
-	}
-	missing, err := i.Ledger.MissingAttempts(ctx, ids)
-	if err != nil {
-		return fmt.Errorf("compare the journal with the ledger: %w", err)
-	}
-	for _, l := range lines {
-		if slices.Contains(missing, l.Attempt) && l.AbsentAt.After(i.lost[l.OrderRef]) {
-			i.lost[l.OrderRef] = l.AbsentAt
-		}
-	}
-	if len(missing) > 0 {
-		i.Log.Warn("the ledger has lost attempts that the journal has: it went back in time; each order is read before anything is sent, and a refund that nobody has booked is left to a person",
-			"attempts", len(missing), "orders", len(i.lost))
-	}
-	return nil
 }
 
 // mayStart tells whether the breaker lets an order be sent for now.

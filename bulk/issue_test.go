@@ -2,8 +2,13 @@ package bulk_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -15,64 +20,106 @@ import (
 	"refunds/reconcile/ledger"
 )
 
-// world is an issuer with a real ledger and the simulator, in a bubble where waiting costs
+// world is an issuer with a real ledger and the simulator. In a bubble waiting costs
 // nothing, so that the default bounds of a quarter of an hour are tested as they are.
 type world struct {
-	t      *testing.T
-	sim    *portonetest.Server
-	client *portone.Client
-	db     *ledger.DB
-	issuer *bulk.Issuer
+	t   *testing.T
+	sim *portonetest.Server
+	db  *ledger.DB
+	scale
+	journal string // path
+	issuer  *bulk.Issuer
+	prefix  string // of the orders, where several worlds share a ledger
+	close   []func() error
 }
 
-var defaults = bulk.Rules{
+// A scale is how fast time goes in a world.
+type scale struct {
+	rules bulk.Rules
+	token time.Duration // its life
+	rate  float64       // calls a second of each process
+}
+
+// defaults are the program's own.
+var defaults = scale{token: time.Minute, rate: 20, rules: bulk.Rules{
 	Environment: portone.Sandbox, OnAbsent: bulk.Quarantine, Timeout: 30 * time.Second,
 	Bounds: bulk.Bounds{ClockError: 5 * time.Second, MaxProcessing: 5 * time.Minute, ListLag: 10 * time.Minute},
-}
+}}
 
 // inWorld runs f in a bubble of its own, and sees that nothing is left running.
 func inWorld(t *testing.T, script string, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, sim: portonetest.New(portonetest.Config{Seed: 7, Script: portonetest.MustParse(script), MaxHang: time.Minute})}
-		var err error
-		w.client, err = portone.New(portone.Config{BaseURL: w.sim.URL(), ClientKey: w.sim.ClientKey(), SecretKey: w.sim.SecretKey(), Dial: w.sim.Dial})
+		db, err := ledger.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), ledger.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir := t.TempDir()
-		if w.db, err = ledger.Open(t.Context(), "sqlite:"+filepath.Join(dir, "ledger.db"), ledger.Options{}); err != nil {
-			t.Fatal(err)
-		}
-		journal, err := bulk.OpenJournal(filepath.Join(dir, "journal"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.issuer = &bulk.Issuer{
-			Ledger: w.db, PortOne: w.client, Rules: defaults, Journal: journal, Breaker: bulk.NewBreaker(bulk.BreakerRule{InARow: 10, Percent: 50}),
-			Concurrency: 16, Ahead: 2, Log: slog.New(slog.DiscardHandler),
-		}
+		w := newWorld(t, script, db, defaults)
 		f(w)
-		w.client.Close()
-		for _, close := range []func() error{w.sim.Close, w.db.Close, journal.Close} {
-			if err := close(); err != nil {
-				t.Error(err)
-			}
+		w.end()
+		if err := db.Close(); err != nil {
+			t.Error(err)
 		}
 	})
+}
+
+// newWorld makes a world around a ledger. End it; the ledger stays open.
+func newWorld(t *testing.T, script string, db *ledger.DB, sc scale) *world {
+	t.Helper()
+	w := &world{
+		t: t, db: db, scale: sc, journal: filepath.Join(t.TempDir(), "journal"), prefix: "ORDER",
+		sim: portonetest.New(portonetest.Config{Seed: 7, Script: portonetest.MustParse(script), MaxHang: 2 * sc.rules.Timeout}),
+	}
+	w.issuer = w.newIssuer(w.sim.Dial)
+	return w
+}
+
+func (w *world) end() {
+	for _, close := range append(w.close, w.sim.Close) {
+		if err := close(); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// newIssuer is what a process has of its own: an issuer, a client, an open journal.
+func (w *world) newIssuer(dial func(context.Context, string, string) (net.Conn, error)) *bulk.Issuer {
+	w.t.Helper()
+	client, err := portone.New(portone.Config{
+		BaseURL: portonetest.InProcessURL, ClientKey: w.sim.ClientKey(), SecretKey: w.sim.SecretKey(), Dial: dial,
+		Timeout: w.rules.Timeout, TokenTTL: w.token, Rate: w.rate,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	journal, err := bulk.OpenJournal(w.journal)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.close = append(w.close, func() error { client.Close(); return nil }, func() error {
+		if err := journal.Close(); !errors.Is(err, os.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return &bulk.Issuer{
+		Ledger: w.db, PortOne: client, Rules: w.rules, Journal: journal, Breaker: bulk.NewBreaker(bulk.BreakerRule{InARow: 10, Percent: 50}),
+		Concurrency: 16, Ahead: 2, Log: slog.New(slog.DiscardHandler),
+	}
 }
 
 // give books n orders of 1000 VND with rows of 100, and gives the batch.
 func (w *world) give(orders, rowsEach int) bulk.Batch {
 	w.t.Helper()
-	b := bulk.Batch{ID: fmt.Sprintf("%064d", orders), FileName: "f.csv", ReceivedAt: time.Now()}
+	id := sha256.Sum256([]byte(w.prefix))
+	b := bulk.Batch{ID: hex.EncodeToString(id[:]), FileName: "f.csv", ReceivedAt: time.Now()}
 	for o := range orders {
-		ref := fmt.Sprintf("ORDER%04d", o)
+		ref := w.order(o)
 		if err := w.sim.AddOrders(portonetest.Order{OrderRef: ref, Amount: vnd(1000), Channel: "MOMOPAY"}); err != nil {
 			w.t.Fatal(err)
 		}
 		for range rowsEach {
 			n := len(b.Rows) + 1
-			i := bulk.Instruction{ID: fmt.Sprintf("RF-%d", n), OrderRef: ref, Amount: vnd(100), Reason: "Late", Type: portone.Partial}
+			i := bulk.Instruction{ID: fmt.Sprintf("%s-RF-%d", w.prefix, n), OrderRef: ref, Amount: vnd(100), Reason: "Late", Type: portone.Partial}
 			i.Identify(portone.Sandbox, w.sim.ClientKey())
 			b.Rows = append(b.Rows, bulk.Row{Instruction: i, N: n, Line: n + 1, Cells: []string{i.ID}})
 		}
@@ -83,15 +130,22 @@ func (w *world) give(orders, rowsEach int) bulk.Batch {
 	return b
 }
 
+func (w *world) order(n int) string { return fmt.Sprintf("%s%04d", w.prefix, n) }
+
 func vnd(n int64) portone.Money { return portone.Money{Minor: n, Currency: "VND"} }
 
 func (w *world) issue(ctx context.Context, b bulk.Batch) error {
+	w.t.Helper()
+	return w.issuer.Issue(ctx, b.ID, w.open(b))
+}
+
+func (w *world) open(b bulk.Batch) []string {
 	w.t.Helper()
 	orders, err := w.db.OpenOrders(w.t.Context(), b.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.issuer.Issue(ctx, b.ID, orders)
+	return orders
 }
 
 // judge compares the ledger's word for each row with the truth, and counts the words.

@@ -13,7 +13,9 @@ type Ledger interface {
 	// batch that are planned or held, in the file's order; none with batchID "".
 	OrderState(ctx context.Context, orderRef, batchID string) (OrderState, error)
 
-	// PutOrder books an order that the ledger lacks. An order that is there already stays as it is.
+	// PutOrder books an order that the ledger lacks. One that is there already with the same
+	// amount and currency becomes confirmed, with what is told of refunds anew, if o is
+	// confirmed; else it stays as it is.
 	PutOrder(ctx context.Context, o Order) error
 
 	// Begin is T1. It inserts a only if its instruction is still planned or held, the
@@ -81,6 +83,8 @@ type Result struct {
 	Message       string
 	SentAt        time.Time // of the last attempt's T1; zero: none
 	SettledAt     time.Time // when the status was last decided; zero: not yet
+	// A refused or failed row whose instruction came again in a later batch, which owns it now.
+	GivenAgain bool
 	// For status unknown or quarantined: until when it may still settle by itself.
 	Until time.Time
 }

@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,16 +82,25 @@ func (s OrderState) quarantined() bool {
 	return false
 }
 
-// AbsentAt is when a list read from then on shows an attempt's refund, if it was
+// Absent is when a list read from then on shows an attempt's refund, if it was
 // made at all: the token has expired (whole seconds, so one more), by PortOne's
-// clock; what it let in before is processed; and what was made is listed. A 429
-// asks for the list lag alone, and since it may have been answered to another machine than
-// the one that reads, for the difference of their clocks: each may be off by ClockError.
-func (a Attempt) AbsentAt() time.Time {
-	if a.Limited && !a.AnsweredAt.IsZero() {
-		return a.AnsweredAt.Add(2*a.Bounds.ClockError + a.Bounds.ListLag)
+// clock; what it let in before is processed; and what was made is listed. A 429, answered
+// at limitedAt (zero: none was), asks for the list lag alone, and since it may have been
+// answered to another machine than the one that reads, for the difference of their clocks:
+// each may be off by ClockError.
+func (b Bounds) Absent(tokenExpires, limitedAt time.Time) time.Time {
+	if !limitedAt.IsZero() {
+		return limitedAt.Add(2*b.ClockError + b.ListLag)
 	}
-	return a.TokenExpires.Add(time.Second + a.Bounds.ClockError + a.Bounds.MaxProcessing + a.Bounds.ListLag)
+	return tokenExpires.Add(time.Second + b.ClockError + b.MaxProcessing + b.ListLag)
+}
+
+// AbsentAt is Absent of a's own bounds.
+func (a Attempt) AbsentAt() time.Time {
+	if a.Limited {
+		return a.Bounds.Absent(a.TokenExpires, a.AnsweredAt)
+	}
+	return a.Bounds.Absent(a.TokenExpires, time.Time{})
 }
 
 // looks spaces the reads of the list for an unknown outcome: soon, then each time
@@ -152,11 +160,15 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 		p.Settle.book(row.Instruction, list, found[0])
 		return p
 	}
-	if (s.Lost || unsure) && unbooked(s, list, row.Amount) {
-		if !s.Lost {
-			return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
-		}
-		return end(Quarantined, "ledger_lost", "the journal shows that an attempt for this order was lost from the ledger, and PortOne lists a refund of this amount that nobody has booked")
+	if row.MerchantOrderRef != "" && order.MerchantOrderRef != "" && row.MerchantOrderRef != order.MerchantOrderRef {
+		return end(Refused, "merchant_order_ref_differs", "the row names order %s and merchant's order %s, but %[1]s is %[3]s; say which is meant",
+			row.OrderRef, row.MerchantOrderRef, order.MerchantOrderRef)
+	}
+	if s.Lost && nobodys(s, list, row.Amount, s.LostBefore) {
+		return end(Quarantined, "ledger_lost", "an attempt for this order was, or may have been, lost from the ledger, and PortOne lists a refund of this amount that nobody has booked: it may be this row's")
+	}
+	if unsure && nobodys(s, list, row.Amount, time.Time{}) {
+		return end(Quarantined, "list_changed", "the outcome of an earlier attempt was never known, and PortOne lists a refund of this amount that nobody has booked")
 	}
 	if missing := notListed(s.Bound, list); missing != nil {
 		if since.IsZero() || now.Sub(since) < r.Bounds.ListLag {
@@ -207,19 +219,7 @@ func notListed(bound []BoundRefund, list portone.RefundList) *BoundRefund {
 	return nil
 }
 
-// unbooked tells whether the list shows a refund of this amount that the ledger has not
-// booked for any instruction. One with another row's marker is that row's, which adopts it
-// when its turn comes.
-func unbooked(s OrderState, list portone.RefundList, amount portone.Money) bool {
-	booked := places(s.Bound, list)
-	for i, r := range list.Refunds {
-		if r.Amount == amount && !slices.Contains(booked, i) && !carriesAny(r, s.Markers) {
-			return true
-		}
-	}
-	return false
-}
-
+// carriesAny: a refund with another row's marker is that row's, which adopts it when its turn comes.
 func carriesAny(r portone.Refund, markers map[string]State) bool {
 	for marker := range markers {
 		if strings.Contains(r.Reason, marker) {

@@ -85,6 +85,7 @@ type Order struct {
 	Channel            string
 	RefundAllowed      *bool // nil: nobody said
 	MultiRefundAllowed *bool
+	Confirmed          bool      // PortOne itself told the amount and currency; else an import did
 	PaidAt             time.Time // zero: nobody said
 }
 
@@ -114,15 +115,17 @@ type BoundRefund struct {
 // OrderState is all that decides the next step of one order, read in one
 // transaction.
 type OrderState struct {
-	Order   *Order // nil: the ledger has no such order yet
-	Version int64  // raised by every T1 and T2; 0 without an order
-	Echoes  bool   // the order's channel has been seen to give our reason back
-	Rows    []OpenRow
-	Open    *Attempt // with Row, the row it is for; nil: none
-	OpenRow *OpenRow // the instruction of Open
-	Bound   []BoundRefund
-	Markers map[string]State // of every instruction of the order, whatever batch it is in
-	Lost    bool             // the journal has an attempt of the order that the ledger has not; the shell sets it
+	Order      *Order // nil: the ledger has no such order yet
+	Version    int64  // raised by every T1 and T2; 0 without an order
+	Echoes     bool   // the order's channel has been seen to give our reason back
+	Rows       []OpenRow
+	Open       *Attempt // with Row, the row it is for; nil: none
+	OpenRow    *OpenRow // the instruction of Open
+	Bound      []BoundRefund
+	Imported   []BoundRefund    // booked, and of no instruction
+	Markers    map[string]State // of every instruction of the order, whatever batch it is in
+	Lost       bool             // the journal has an attempt of the order that the ledger has not, or may have; the shell sets it
+	LostBefore time.Time        // with Lost: no refund of a lost attempt is dated after this; zero: any may be
 }
 
 // A Settlement is what T2 records: the outcome of an attempt, or of a row that
@@ -154,6 +157,10 @@ type Settlement struct {
 	Echoed   bool            // the channel gave our marker back in the reason
 
 	List *portone.RefundList // the evidence this was decided on; nil: the answer alone
+
+	// A person's decision, of a row that still is in state Was; nil: PortOne's answers decided.
+	Ruling *Ruling
+	Was    State
 }
 
 // Answered is what came back for a POST, as evidence.

@@ -103,10 +103,12 @@ func Resolve(st OrderState, list portone.RefundList, r Rules, readAt time.Time) 
 		s.To, s.State, s.NextLook, s.Until = a.State, stateOf(a.State), looks(a, readAt), a.AbsentAt()
 	case !unchanged(a.Baseline, list):
 		s.quarantine(a, readAt, "list_changed", "the outcome is unknown and the order's list has changed since"+candidates(a, list))
+	case a.Limited && row.Limited+1 >= maxLimited && row.Absent > 0:
+		s.quarantine(a, readAt, "limited", "PortOne answered 429 to every further attempt, and the outcome of the first was never known")
 	case a.Limited && row.Limited+1 >= maxLimited:
 		s.To, s.State = AttemptAbsent, Failed
 		s.Limited, s.ReasonCode = true, "limited"
-		s.Message = fmt.Sprintf("PortOne answered 429 to %d attempts, and none was made", maxLimited)
+		s.Message = fmt.Sprintf("PortOne answered 429 to %d attempts, and none was made; refunds resolve with --not-made --reissue lets it be sent again", maxLimited)
 	case a.Limited:
 		s.To, s.State, s.Limited = AttemptAbsent, Planned, true
 	case r.OnAbsent == Retry && row.Absent == 0,

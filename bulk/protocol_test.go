@@ -287,6 +287,7 @@ func TestResolve(t *testing.T) {
 		{"429 before the lag", AttemptUnknown, limited, Quarantine, listed(), limitedAbsent.Add(-1), AttemptUnknown, Unknown},
 		{"429 after the lag", AttemptUnknown, limited, Quarantine, listed(), limitedAbsent, AttemptAbsent, Planned},
 		{"429 for the fifth time", AttemptUnknown, func(a *Attempt, r *OpenRow) { limited(a, r); r.Limited = 4 }, Retry, listed(), limitedAbsent, AttemptAbsent, Failed},
+		{"429 for the fifth time, after one that was never known", AttemptUnknown, func(a *Attempt, r *OpenRow) { limited(a, r); r.Limited, r.Absent = 4, 1 }, Retry, listed(), limitedAbsent, AttemptQuarantined, Quarantined},
 		{"429, but it was made", AttemptUnknown, limited, Quarantine, listed(refund("R", ours, 300, "SUCCESS")), t0, AttemptMade, Issued},
 		{"429, and the list has grown", AttemptUnknown, limited, Quarantine, listed(refund("P", "", 300, "SUCCESS")), limitedAbsent, AttemptQuarantined, Quarantined},
 	} {

@@ -27,7 +27,7 @@ func cards(v string) (found [][2]int) {
 	for i := 0; i < len(groups); i++ {
 		number := ""
 		for j := i; j < len(groups); j++ {
-			if j > i && !oneApart(v[groups[j-1].to:groups[j].from]) {
+			if j > i && !apart(v[groups[j-1].to:groups[j].from]) {
 				break
 			}
 			number += groups[j].digits
@@ -85,11 +85,13 @@ func digitGroups(v string) (groups []digitGroup) {
 	return groups
 }
 
-// oneApart: one character that is neither letter nor digit.
-func oneApart(gap string) bool {
-	r, size := utf8.DecodeRuneInString(gap)
-	return size == len(gap) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+// apart: up to three characters that are neither letter nor digit, as in 4111 - 1111.
+func apart(gap string) bool {
+	return utf8.RuneCountInString(gap) <= 3 && strings.IndexFunc(gap, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) < 0
 }
+
+// HideCards hides what may be payment card numbers in a text.
+func HideCards(v string) string { return hideCards(v) }
 
 // cardPrefix knows the first digits that the card networks have been given.
 func cardPrefix(n string) bool {

@@ -15,7 +15,7 @@ import (
 //
 //	state ─▶ fetch ─▶ put ─▶ state          the ledger lacks the order
 //	state ─▶ look ─▶ settle ─▶ state        an outcome is open
-//	state ─▶ gate ─▶ [ask] ─▶ baseline ─▶ settle ─▶ state                          nothing is to be sent
+//	state ─▶ gate ─▶ [ask ─▶ put] ─▶ baseline ─▶ settle ─▶ state                          nothing is to be sent
 //	                           └─▶ prepare ─▶ begin ─▶ journal ─▶ send ─▶ [confirm] ─▶ settle ─▶ [recall] ─▶ state
 //
 // A process that dies between two of them leaves what the ledger has; any Turn goes on
@@ -31,6 +31,7 @@ type Turn struct {
 	answer  portone.Answer
 	settle  Settlement
 	stop    error     // ends the run once the settlement is recorded
+	asked   bool      // PortOne has told of the order in this send
 	behind  time.Time // since when the row's list is behind; zero: it is not
 	notSent int       // attempts in a row of which no byte could be sent
 	moved   int       // times in a row that somebody else was first
@@ -49,7 +50,7 @@ const (
 	DoState    DoKind = "state"    // read the order's state from the ledger
 	DoFetch    DoKind = "fetch"    // ask PortOne for the order
 	DoPut      DoKind = "put"      // book Order
-	DoAsk      DoKind = "ask"      // ask PortOne for the order again, since what was said of it may have changed
+	DoAsk      DoKind = "ask"      // ask PortOne for an order that only an import told of, or that took no refunds once
 	DoGate     DoKind = "gate"     // wait until sending makes sense, or say that it pauses
 	DoBaseline DoKind = "baseline" // read the order's list at PortOne, in Currency
 	DoPrepare  DoKind = "prepare"  // sign and spell out Request
@@ -98,7 +99,10 @@ type End struct {
 }
 
 // Start begins a visit.
-func (t *Turn) Start() Do { return t.ask(Do{Kind: DoState}) }
+func (t *Turn) Start() Do {
+	t.asked = false
+	return t.ask(Do{Kind: DoState})
+}
 
 // maxMoved is how often in a row somebody else may be first before the visit ends as failed: it
 // is then rather a state of the ledger that no step of ours can leave.
@@ -117,7 +121,7 @@ func (t *Turn) Next(d Done) Do {
 	case errors.Is(d.Err, ErrMoved) && t.moved < maxMoved:
 		t.moved++
 		return t.Start()
-	case d.Err != nil && errors.Is(d.Err, portone.ErrOrderUnknown) && (t.did == DoFetch || t.did == DoBaseline):
+	case d.Err != nil && errors.Is(d.Err, portone.ErrOrderUnknown) && (t.did == DoFetch || t.did == DoAsk || t.did == DoBaseline):
 		return t.end(d.At, Refused, "order_unknown", "PortOne does not know this order; check order_ref and the environment")
 	case d.Err != nil && errors.Is(d.Err, portone.ErrUnreadable) && t.did == DoBaseline:
 		return t.end(d.At, Failed, "list_unreadable", d.Err.Error()+"; nothing was sent")
@@ -137,26 +141,28 @@ func (t *Turn) Next(d Done) Do {
 		t.st = d.State
 		return t.decide(d.At)
 	case DoFetch:
-		o := d.Order
-		return t.ask(Do{Kind: DoPut, Order: Order{
-			OrderRef: t.order, MerchantOrderRef: o.MerchantOrderRef, Amount: o.Amount, Channel: o.Channel,
-			RefundAllowed: o.RefundAllowed, MultiRefundAllowed: o.MultiRefundAllowed, PaidAt: o.PaidAt,
-		}})
+		return t.ask(Do{Kind: DoPut, Order: t.told(d.Order)})
 	case DoPut:
+		if t.asked {
+			return t.baseline()
+		}
 		return t.Start()
 	case DoGate:
 		if d.Paused {
 			return t.ask(Do{Kind: DoEnd, End: End{Paused: true}})
 		}
-		if allowed := t.st.Order.RefundAllowed; allowed != nil && !*allowed {
+		if o := t.st.Order; !o.Confirmed || o.RefundAllowed != nil && !*o.RefundAllowed {
 			return t.ask(Do{Kind: DoAsk})
 		}
 		return t.baseline()
 	case DoAsk:
-		fresh := *t.st.Order
-		fresh.RefundAllowed, fresh.MultiRefundAllowed = d.Order.RefundAllowed, d.Order.MultiRefundAllowed
-		t.st.Order = &fresh
-		return t.baseline()
+		fresh, had := t.told(d.Order), t.st.Order.Amount
+		if fresh.Amount != had {
+			return t.end(d.At, Refused, "order_differs", fmt.Sprintf("the ledger has the order with %s %s, PortOne with %s %s; nothing was sent. Correct the import",
+				had, had.Currency, fresh.Amount, fresh.Amount.Currency))
+		}
+		t.st.Order, t.asked = &fresh, true
+		return t.ask(Do{Kind: DoPut, Order: fresh})
 	case DoBaseline:
 		return t.plan(d)
 	case DoPrepare:
@@ -197,6 +203,18 @@ func (t *Turn) record(s Settlement) Do {
 	return t.ask(Do{Kind: DoSettle, Settlement: s})
 }
 
+// told is an order as PortOne itself tells it.
+func (t *Turn) told(o portone.Order) Order {
+	order := Order{
+		OrderRef: t.order, MerchantOrderRef: o.MerchantOrderRef, Amount: o.Amount, Channel: o.Channel,
+		RefundAllowed: o.RefundAllowed, MultiRefundAllowed: o.MultiRefundAllowed, Confirmed: true, PaidAt: o.PaidAt,
+	}
+	if had := t.st.Order; had != nil && had.Channel != "" {
+		order.Channel = had.Channel
+	}
+	return order
+}
+
 func (t *Turn) baseline() Do {
 	return t.ask(Do{Kind: DoBaseline, Currency: t.st.Order.Amount.Currency})
 }
@@ -224,7 +242,9 @@ func (t *Turn) decide(now time.Time) Do {
 
 // plan is PlanRow on a baseline just read.
 func (t *Turn) plan(d Done) Do {
-	t.st.Lost = !t.lost.IsZero()
+	if t.st.Lost = !t.lost.IsZero(); t.st.Lost {
+		t.st.LostBefore = t.lost.Add(lostSlack)
+	}
 	p := PlanRow(t.st, d.List, t.rules, t.behind, d.At)
 	switch {
 	case p.ReadAgain:

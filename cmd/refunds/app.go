@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"refunds/bulk"
 	"refunds/portone"
@@ -65,6 +64,7 @@ type room struct {
 	db      *ledger.DB
 	portone *portone.Client
 	issuer  *bulk.Issuer
+	unborne error // why nothing may be sent under the policy; nil: it may
 }
 
 // open checks the settings, then opens everything. Close what it gives.
@@ -81,13 +81,17 @@ func (a *app) open(ctx context.Context) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	journal, err := bulk.OpenJournal(filepath.Join(c.Home, "journal"))
+	journal, err := a.openJournal(ctx, c, db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &room{config: c, db: db, portone: client, issuer: &bulk.Issuer{
+	unborne, err := a.bearPolicy(ctx, &c, db)
+	if err != nil {
+		return nil, errors.Join(err, journal.Close(), db.Close())
+	}
+	return &room{config: c, unborne: unborne, db: db, portone: client, issuer: &bulk.Issuer{
 		Ledger: db, PortOne: client, Rules: c.rules, Journal: journal,
-		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log,
+		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log, WentBack: a.wentBack(c.zone),
 	}}, nil
 }
 

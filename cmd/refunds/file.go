@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type fileArgs struct {
 	Total   []string `placeholder:"CUR=AMOUNT" help:"Control total: the file's amounts in this currency must come to this, as VND=84000000."`
 	MaxRows int      `default:"100000" help:"Refuse a file of more rows."`
 	MaxSize int64    `default:"33554432" help:"Refuse a file of more bytes."`
+
+	raw bytes.Buffer // the file as it was read, which a second reading might not give again
 }
 
 // read reads the file. Nothing of it is judged yet.
@@ -31,7 +34,7 @@ func (c *fileArgs) read(a *app) (*bulk.File, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	file, err := bulk.ReadFile(c.File, f, bulk.Limits{Bytes: c.MaxSize, Rows: c.MaxRows})
+	file, err := bulk.ReadFile(c.File, io.TeeReader(f, &c.raw), bulk.Limits{Bytes: c.MaxSize, Rows: c.MaxRows})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.File, err)
 	}

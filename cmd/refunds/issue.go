@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"refunds/bulk"
 	"refunds/portone"
 )
@@ -44,12 +46,18 @@ func (c *issueCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if r.unborne != nil {
+		return errors.New("nothing was sent: the policy is refused in live, see above")
+	}
+	out, err := newResults(r, file, c.File, c.Results)
+	if err != nil {
+		return err
+	}
 	batch, err := c.accept(ctx, a, r, file)
 	if err != nil {
 		return err
 	}
-	out, err := newResults(r, file, c.File, c.Results)
-	if err != nil {
+	if err := out.setAside(ctx, a); err != nil {
 		return err
 	}
 	orders, err := r.db.OpenOrders(ctx, batch.ID)
@@ -78,11 +86,20 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 	if err != nil {
 		return batch, err
 	}
-	if err := c.confirm(a, r, file, len(held)); err != nil {
+	before, err := r.db.Results(ctx, batch.ID)
+	if err != nil {
+		return batch, err
+	}
+	for _, row := range before {
+		if final(row.Status) {
+			held[row.N] = row
+		}
+	}
+	if err := c.confirm(ctx, a, r, batch, held); err != nil {
 		return batch, err
 	}
 	if len(conflicts) == 0 {
-		if err := storeUpload(r.Home, c.File, batch.ID); err != nil {
+		if err := storeUpload(r.Home, c.raw.Bytes(), batch.ID); err != nil {
 			return batch, err
 		}
 		conflicts, err = r.db.Accept(ctx, batch)
@@ -100,10 +117,21 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 }
 
 // confirm shows what will be paid, and in live asks. Sandbox is play money: it asks nothing.
-func (c *issueCmd) confirm(a *app, r *room, file *bulk.File, held int) error {
-	fmt.Fprintf(a.out, "%s: batch %s, %d rows, %s (%s)\n", filepath.Base(c.File), bulk.ShortID(file.ID), len(file.Rows), totals(file.Totals), r.rules.Environment)
-	if held > 0 {
-		fmt.Fprintf(a.out, "%d of them are in the ledger already and are not repeated\n", held)
+// done are the rows that the ledger has settled, of this batch or of earlier ones.
+func (c *issueCmd) confirm(ctx context.Context, a *app, r *room, batch bulk.Batch, done map[int]bulk.Result) error {
+	rows, sums := 0, map[portone.Currency]portone.Money{}
+	for _, row := range batch.Rows {
+		if _, ok := done[row.N]; !ok {
+			rows++
+			add(sums, row.Amount)
+		}
+	}
+	fmt.Fprintf(a.out, "%s: batch %s, %d rows to pay, %s (%s)\n", batch.FileName, bulk.ShortID(batch.ID), rows, sorted(sums), r.rules.Environment)
+	if n := len(batch.Rows) - rows; n > 0 {
+		fmt.Fprintf(a.out, "%d rows are in the ledger already and are not repeated\n", n)
+	}
+	if rows == 0 {
+		return nil
 	}
 	if r.rules.Environment != portone.Live || c.Yes {
 		return nil
@@ -112,7 +140,15 @@ func (c *issueCmd) confirm(a *app, r *room, file *bulk.File, held int) error {
 		return errors.New("this is live: real money. Nobody can be asked here; say --yes if it is meant")
 	}
 	fmt.Fprintf(a.out, "This is LIVE: real money. Type yes to pay it: ")
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
+	var answer string
+	var err error
+	read := make(chan struct{})
+	go func() { answer, err = bufio.NewReader(a.in).ReadString('\n'); close(read) }() // ends with the process
+	select {
+	case <-read:
+	case <-ctx.Done():
+		return exit{exitIncomplete, "stopped by you; nothing was sent"}
+	}
 	if strings.TrimSpace(answer) != "yes" {
 		return errors.Join(errors.New("nothing was sent, since the answer was not yes"), err)
 	}
@@ -187,14 +223,14 @@ func final(s bulk.State) bool {
 }
 
 // storeUpload keeps the file as it was given, beside the ledger.
-func storeUpload(home, name, id string) error {
-	b, err := os.ReadFile(name) //nolint:gosec // the person names it
-	if err != nil {
-		return err
-	}
+func storeUpload(home string, b []byte, id string) error {
 	folder := filepath.Join(home, "uploads")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, id+".csv"), b, 0o600)
+	name := id + ".csv"
+	if hidden := bulk.HideCards(string(b)); hidden != string(b) {
+		b, name = []byte(hidden), id+".masked.csv" // a card number is stored nowhere
+	}
+	return renameio.WriteFile(filepath.Join(folder, name), b, 0o600)
 }

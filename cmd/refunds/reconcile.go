@@ -60,6 +60,8 @@ func (c *reconcileCmd) Run(ctx context.Context, a *app) (err error) {
 
 func (c *reconcileCmd) window(cfg config, now time.Time) (reconcile.Window, error) {
 	switch {
+	case c.To != "" && c.From == "":
+		return reconcile.Window{}, errors.New("--from and --to go together")
 	case c.All:
 		return reconcile.AllWindow(cfg.zone), nil
 	case c.Orders != "":
@@ -77,6 +79,9 @@ func (c *reconcileCmd) window(cfg config, now time.Time) (reconcile.Window, erro
 	to, err := reconcile.ParseDate(cmp.Or(c.To, c.Date))
 	if err != nil {
 		return reconcile.Window{}, err
+	}
+	if today := reconcile.DateOf(now, cfg.zone); to > today {
+		return reconcile.Window{}, fmt.Errorf("%s is yet to come: today is %s in %s", to, today, cfg.zone)
 	}
 	return reconcile.ActivityWindow(from, to, cfg.zone)
 }
@@ -125,7 +130,7 @@ func verdictExit(v reconcile.Verdict) error {
 	case reconcile.Discrepancies:
 		return exit{code: exitFindings}
 	case reconcile.Incomplete:
-		return exit{exitIncomplete, "incomplete: what was not read is neither clean nor a discrepancy; the report names it. Run it again"}
+		return exit{exitIncomplete, "incomplete: what was not read is neither clean nor a discrepancy; the report names it, with why. Run it again when that is mended"}
 	default:
 		return fmt.Errorf("a run ended with the verdict %q, which this program does not know", v)
 	}

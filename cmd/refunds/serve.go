@@ -51,6 +51,10 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	if _, err := jobs.AddFunc(settleEvery, func() { s.settle(ctx) }); err != nil {
 		return err
 	}
+	// The night of a process that died counts as its own until it is stale; look again then.
+	if _, err := jobs.AddJob(fmt.Sprintf("@every %s", reconcile.NightStale), jobs.Entry(night).WrappedJob); err != nil {
+		return err
+	}
 	var group sync.WaitGroup
 	var webErr error
 	group.Go(func() { webErr = web.Serve(listener) })
@@ -97,7 +101,7 @@ func (s *server) nights(ctx context.Context) {
 	s.fail = ""
 	if err != nil && ctx.Err() == nil {
 		s.fail = err.Error()
-		s.log.Error("a night was not reconciled; it is tried again at the next schedule or start", "error", err)
+		s.log.Error("a night was not reconciled; it is tried again in a few minutes", "error", err)
 	}
 }
 

@@ -29,6 +29,7 @@ type settings struct {
 	ListLag       time.Duration `env:"PORTONE_LIST_LAG" default:"10m" help:"Longest until a refund that was made stands in the list." group:"portone"`
 
 	OnAbsent string `env:"REFUNDS_ON_ABSENT" default:"quarantine" help:"When a refund's outcome is unknown and it has not turned up: quarantine, retry-if-capped or retry." group:"refunds"`
+	Probe    string `env:"REFUNDS_PROBE" placeholder:"FILE" type:"path" help:"Findings of refunds probe that another ledger's folder holds (default: probe.json in the home folder)." group:"refunds"`
 	Breaker  string `env:"REFUNDS_BREAKER" default:"10,50%" help:"Pause sending after so many unknown outcomes in a row, or percent of the last 100." group:"refunds"`
 	Home     string `env:"REFUNDS_HOME" default:"refunds-data" help:"Folder of the ledger, stored uploads, results and reports." group:"refunds"`
 	Database string `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"The ledger: sqlite:PATH (default: ledger.db in the home folder) or postgres://…" group:"refunds"`
@@ -67,7 +68,7 @@ func (s settings) check(needKeys bool) (config, error) {
 	default:
 		fault("REFUNDS_ON_ABSENT is %q; say quarantine, retry-if-capped or retry", s.OnAbsent)
 	}
-	if s.Rate <= 0 || s.Rate > 1e6 || s.Burst < 1 || s.Concurrency < 1 || s.Concurrency > 10_000 {
+	if !(s.Rate > 0 && s.Rate <= 1e5) || s.Burst < 1 || s.Burst > 1e5 || s.Concurrency < 1 || s.Concurrency > 10_000 {
 		fault("PORTONE_RATE, PORTONE_BURST and PORTONE_CONCURRENCY must be above zero and sane (now %g, %d, %d)", s.Rate, s.Burst, s.Concurrency)
 	}
 	if s.Timeout <= 0 || s.ClockError < 0 || s.MaxProcessing < 0 || s.ListLag < 0 {
@@ -95,6 +96,8 @@ func (s settings) check(needKeys bool) (config, error) {
 	}
 	if c.schedule, err = cron.ParseStandard(s.Schedule); err != nil {
 		fault("REFUNDS_SCHEDULE is %q: %w; write five fields such as 0 2 * * *", s.Schedule, err)
+	} else if c.schedule.Next(time.Now()).IsZero() {
+		fault("REFUNDS_SCHEDULE is %q, which never comes", s.Schedule)
 	}
 	if s.Home == "" {
 		fault("REFUNDS_HOME is empty; name a folder")

@@ -40,8 +40,9 @@ func (f Faults) Error() string {
 var errUndo = errors.New("undone")
 
 // ImportOrders books orders that the ledger lacks and fills in what it does not know
-// of the others. It may be run again. An order that is told differently from what
-// is booked is a conflict: it stays as it is, and the rest is booked.
+// of the others. It may be run again. An order that is told differently from what is
+// booked is corrected, and counted as added, while only an import has told of it and
+// nothing rests on it; else it is a conflict: it stays as it is, and the rest is booked.
 func (d *DB) ImportOrders(ctx context.Context, orders []bulk.Order, now time.Time) (added, same int, conflicts []Fault, err error) {
 	err = d.write(ctx, func(t tx) error {
 		added, same, conflicts = 0, 0, nil
@@ -59,7 +60,8 @@ func (d *DB) ImportOrders(ctx context.Context, orders []bulk.Order, now time.Tim
 			for _, o := range part {
 				n++
 				o.PaidAt = at(o.PaidAt).Time
-				b, found := has[o.OrderRef]
+				b, booked := has[o.OrderRef]
+				found := booked
 				if !found {
 					b, found = seen[o.OrderRef]
 				}
@@ -69,6 +71,12 @@ func (d *DB) ImportOrders(ctx context.Context, orders []bulk.Order, now time.Tim
 					continue
 				}
 				if m := orderDiffers(o, b); m != "" {
+					if fixed, err := t.correctOrder(ctx, o, booked); err != nil {
+						return err
+					} else if fixed {
+						added++
+						continue
+					}
 					conflicts = append(conflicts, Fault{n, o.OrderRef, m})
 					continue
 				}
@@ -123,6 +131,20 @@ func orderDiffers(o, b bulk.Order) string {
 		return fmt.Sprintf("it is booked as paid at %s, not %s", b.PaidAt.Format(time.RFC3339), o.PaidAt.Format(time.RFC3339))
 	}
 	return ""
+}
+
+// correctOrder takes over what an import now tells of an order that an earlier one booked and
+// that nothing rests on yet.
+func (t tx) correctOrder(ctx context.Context, o bulk.Order, booked bool) (bool, error) {
+	if !booked {
+		return false, nil
+	}
+	n, err := t.exec(ctx, `UPDATE orders SET amount_minor = ?, currency = ?, channel = ?, merchant_order_ref = ?, paid_at = ?, version = version + 1
+		WHERE order_ref = ? AND NOT confirmed
+			AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.order_ref = orders.order_ref)
+			AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_ref = orders.order_ref)`,
+		o.Amount.Minor, string(o.Amount.Currency), text(o.Channel), text(o.MerchantOrderRef), at(o.PaidAt), o.OrderRef)
+	return n > 0, err
 }
 
 // fillOrder adds to a booked order what only o knows.

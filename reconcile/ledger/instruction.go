@@ -33,12 +33,12 @@ func (r instructionRow) instruction() bulk.Instruction {
 }
 
 // ended counts how an instruction's attempts ended: Attempts of all revisions, the
-// others of its present one.
+// others of its present one. What a person ruled not to have been made is certain, so it is no absence.
 const ended = `count(a.id) AS attempts,
 	count(CASE WHEN a.revision = i.revision AND a.state = 'not_sent' THEN 1 END) AS not_sent,
 	count(CASE WHEN a.revision = i.revision AND a.state = 'refused' THEN 1 END) AS refused,
-	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND a.limited THEN 1 END) AS limited,
-	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.limited THEN 1 END) AS absent`
+	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.ruled AND a.limited THEN 1 END) AS limited,
+	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.ruled AND NOT a.limited THEN 1 END) AS absent`
 
 // openRow is an instruction with how its attempts ended.
 type openRow struct {

@@ -17,34 +17,37 @@ type orderRow struct {
 	Channel            string           `db:"channel"`
 	RefundAllowed      *bool            `db:"refund_allowed"`
 	MultiRefundAllowed *bool            `db:"multi_refund_allowed"`
+	Confirmed          bool             `db:"confirmed"`
 	PaidAt             stamp            `db:"paid_at"`
 	Version            int64            `db:"version"`
 	Echoes             bool             `db:"echoes"`
 }
 
 const orderColumns = `o.order_ref, o.merchant_order_ref, o.amount_minor, o.currency, o.channel, o.refund_allowed,
-	o.multi_refund_allowed, o.paid_at`
+	o.multi_refund_allowed, o.confirmed, o.paid_at`
 
 const insertOrders = `INSERT INTO orders (order_ref, merchant_order_ref, amount_minor, currency, channel, refund_allowed,
-	multi_refund_allowed, paid_at)`
+	multi_refund_allowed, confirmed, paid_at)`
 
 func (r orderRow) order() bulk.Order {
 	return bulk.Order{
 		OrderRef: r.OrderRef, MerchantOrderRef: r.MerchantOrderRef,
 		Amount: portone.Money{Minor: r.Minor, Currency: r.Currency}, Channel: r.Channel,
-		RefundAllowed: r.RefundAllowed, MultiRefundAllowed: r.MultiRefundAllowed, PaidAt: r.PaidAt.Time,
+		RefundAllowed: r.RefundAllowed, MultiRefundAllowed: r.MultiRefundAllowed, Confirmed: r.Confirmed, PaidAt: r.PaidAt.Time,
 	}
 }
 
 func orderValues(o bulk.Order) []any {
 	return []any{o.OrderRef, text(o.MerchantOrderRef), o.Amount.Minor, string(o.Amount.Currency), text(o.Channel),
-		o.RefundAllowed, o.MultiRefundAllowed, at(o.PaidAt)}
+		o.RefundAllowed, o.MultiRefundAllowed, o.Confirmed, at(o.PaidAt)}
 }
 
 // PutOrder implements bulk.Ledger.
 func (d *DB) PutOrder(ctx context.Context, o bulk.Order) error {
 	err := d.write(ctx, func(t tx) error {
-		_, err := t.insert(ctx, insertOrders, [][]any{orderValues(o)}, "ON CONFLICT (order_ref) DO NOTHING")
+		_, err := t.insert(ctx, insertOrders, [][]any{orderValues(o)}, `ON CONFLICT (order_ref) DO UPDATE SET
+			refund_allowed = excluded.refund_allowed, multi_refund_allowed = excluded.multi_refund_allowed, confirmed = true
+			WHERE excluded.confirmed AND orders.amount_minor = excluded.amount_minor AND orders.currency = excluded.currency`)
 		return err
 	})
 	if err != nil {

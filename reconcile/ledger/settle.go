@@ -42,6 +42,10 @@ func consistent(s bulk.Settlement) error {
 		ok = s.State == bulk.Planned || s.State == bulk.Refused || s.State == bulk.Failed ||
 			s.State == bulk.Cancelled || s.State == bulk.Held || s.State == bulk.Quarantined
 	}
+	if s.Ruling != nil { // people decide what is quarantined, or what they closed before
+		ok = ok && s.Ruling.By != "" && s.Ruling.Note != "" && (s.From == bulk.AttemptQuarantined || s.AttemptID == "") &&
+			(s.Was == bulk.Quarantined || s.State == bulk.Planned && (s.Was == bulk.Failed || s.Was == bulk.Cancelled))
+	}
 	if s.AttemptID != "" && !s.From.Open() { // what is closed is left only by evidence that a refund was made
 		ok = ok && (s.To == bulk.AttemptMade || s.To == bulk.AttemptQuarantined)
 	}
@@ -61,6 +65,11 @@ func (t tx) settle(ctx context.Context, s bulk.Settlement) error {
 	}
 	if err := t.settleInstruction(ctx, s); err != nil {
 		return err
+	}
+	if s.Ruling != nil && s.Refund == nil {
+		if _, err := t.exec(ctx, `UPDATE attempts SET ruled = true WHERE marker = ? AND state = 'absent'`, s.Marker); err != nil {
+			return err
+		}
 	}
 	if s.Refund != nil {
 		if err := t.bookRefund(ctx, s); err != nil {
@@ -93,7 +102,7 @@ func (t tx) settleOrder(ctx context.Context, s bulk.Settlement) (channel string,
 	if s.To.Open() {
 		look = lookAt(s.NextLook, s.At)
 	}
-	set, args := `state = ?, limited = limited OR ?, next_look = ?`, []any{string(s.To), s.Limited, look}
+	set, args := `state = ?, limited = limited OR ?, next_look = ?, ruled = false`, []any{string(s.To), s.Limited, look}
 	if a := s.Answer; a != nil {
 		set += `, answered_at = ?, http_status = ?, code = ?, message = ?, answer_raw = ?`
 		args = append(args, at(a.At), a.HTTPStatus, text(a.Code), text(a.Message), a.Raw)
@@ -137,13 +146,17 @@ func (t tx) settleInstruction(ctx context.Context, s bulk.Settlement) error {
 			from = ` AND state IN ('planned', 'held', 'quarantined')` // never send again what was decided
 		}
 	}
+	var was []any
+	if s.Ruling != nil { // a person may leave a final state, but only the one that they saw
+		from, was = ` AND state = ?`, []any{string(s.Was)}
+	}
 	settled := at(s.At)
 	if s.State == bulk.Planned || s.State == bulk.Unknown {
 		settled = stamp{}
 	}
 	n, err := t.exec(ctx, `UPDATE instructions SET settled_at = CASE WHEN state = ? THEN settled_at ELSE ? END,
 		state = ?, reason_code = ?, message = ? WHERE marker = ? AND order_ref = ?`+from,
-		string(s.State), settled, string(s.State), text(s.ReasonCode), text(s.Message), s.Marker, s.OrderRef)
+		append([]any{string(s.State), settled, string(s.State), text(s.ReasonCode), text(s.Message), s.Marker, s.OrderRef}, was...)...)
 	if err == nil && n == 0 {
 		err = bulk.ErrMoved
 	}
@@ -177,5 +190,17 @@ func settledEvent(s bulk.Settlement) event {
 			"amount_minor": r.Amount.Minor, "currency": r.Amount.Currency, "reason": text(r.Reason), "date": at(r.Date).Time,
 		}
 	}
-	return event{at: s.At, kind: "settled", orderRef: s.OrderRef, marker: s.Marker, attemptID: s.AttemptID, data: data}
+	kind := "settled"
+	if s.Ruling != nil {
+		kind, data["was"], data["ruling"] = "decided", s.Was, ruling(*s.Ruling)
+	}
+	return event{at: s.At, kind: kind, orderRef: s.OrderRef, marker: s.Marker, attemptID: s.AttemptID, data: data}
+}
+
+// ruling is r as both engines hold it.
+func ruling(r bulk.Ruling) bulk.Ruling {
+	for _, s := range []*string{&r.Refund, &r.By, &r.Note, &r.User, &r.Host} {
+		*s = text(*s)
+	}
+	return r
 }

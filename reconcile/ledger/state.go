@@ -40,7 +40,7 @@ func (t tx) orderState(ctx context.Context, s *bulk.OrderState, orderRef, batchI
 		if found {
 			s.Open = a.attempt()
 		}
-		if s.Bound, err = t.bound(ctx, orderRef); err != nil {
+		if s.Bound, s.Imported, err = t.bound(ctx, orderRef); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,8 @@ func (t tx) orderState(ctx context.Context, s *bulk.OrderState, orderRef, batchI
 	return nil
 }
 
-func (t tx) bound(ctx context.Context, orderRef string) ([]bulk.BoundRefund, error) {
+// bound gives the order's booked refunds: those of an instruction, and the others.
+func (t tx) bound(ctx context.Context, orderRef string) (bound, imported []bulk.BoundRefund, err error) {
 	var rows []struct {
 		Marker      string           `db:"marker"`
 		State       bulk.State       `db:"state"`
@@ -85,16 +86,20 @@ func (t tx) bound(ctx context.Context, orderRef string) ([]bulk.BoundRefund, err
 		Currency    portone.Currency `db:"currency"`
 		Status      portone.Status   `db:"portone_status"`
 	}
-	err := t.all(ctx, &rows, `SELECT r.marker, i.state, r.refund_id, r.psp_refund_id, r.identity, r.amount_minor, r.currency,
-		r.portone_status FROM refunds r JOIN instructions i ON i.marker = r.marker WHERE r.order_ref = ? ORDER BY r.id`, orderRef)
-	var bound []bulk.BoundRefund
+	err = t.all(ctx, &rows, `SELECT coalesce(r.marker, '') AS marker, coalesce(i.state, '') AS state, r.refund_id, r.psp_refund_id, r.identity, r.amount_minor, r.currency,
+		r.portone_status FROM refunds r LEFT JOIN instructions i ON i.marker = r.marker WHERE r.order_ref = ? ORDER BY r.id`, orderRef)
 	for _, r := range rows {
-		bound = append(bound, bulk.BoundRefund{
+		b := bulk.BoundRefund{
 			Marker: r.Marker, State: r.State, RefundID: r.RefundID, PSPRefundID: r.PSPRefundID, Identity: r.Identity,
 			Amount: portone.Money{Minor: r.Minor, Currency: r.Currency}, Status: r.Status,
-		})
+		}
+		if b.Marker == "" {
+			imported = append(imported, b)
+		} else {
+			bound = append(bound, b)
+		}
 	}
-	return bound, err
+	return bound, imported, err
 }
 
 // Unsettled implements bulk.Ledger. How long an order has waited counts from when its

@@ -23,6 +23,9 @@ func testImportOrders(t *testing.T, url string) {
 	other := order("O2", 700)
 	differs := full
 	differs.Amount = vnd(501)
+	wrong := order("O5", 900)
+	right := wrong
+	right.Amount = portone.Money{Minor: 90, Currency: "THB"}
 	for i, c := range []struct {
 		orders      []bulk.Order
 		added, same int
@@ -32,16 +35,26 @@ func testImportOrders(t *testing.T, url string) {
 		{[]bulk.Order{bare, other}, 0, 2, nil},
 		{[]bulk.Order{full, full}, 0, 2, nil}, // fills in
 		{[]bulk.Order{bare}, 0, 1, nil},       // takes nothing away
+		{[]bulk.Order{wrong}, 1, 0, nil},
+		{[]bulk.Order{right}, 1, 0, nil}, // corrects what only an import told
 		{[]bulk.Order{other, differs, order("O3", 1), order("O3", 1), order("O3", 2)}, 1, 2, []ledger.Fault{
 			{N: 2, OrderRef: "O1", Message: "it is booked with 500 VND, not 501 VND"},
 			{N: 5, OrderRef: "O3", Message: "it is booked with 1 VND, not 2 VND"}}},
 	} {
+		if len(c.conflicts) > 0 {
+			confirmed := full
+			confirmed.Confirmed = true
+			ok(t, db.PutOrder(t.Context(), confirmed))
+		}
 		added, same, conflicts, err := db.ImportOrders(t.Context(), c.orders, now)
 		if err != nil || added != c.added || same != c.same || cmp.Diff(c.conflicts, conflicts) != "" {
 			t.Errorf("import %d: %d added, %d same, %v, %v", i, added, same, conflicts, err)
 		}
 	}
-	full.PaidAt = kept(now)
+	full.PaidAt, full.Confirmed = kept(now), true
+	if diff := cmp.Diff(&right, state(t, db, "O5", "").Order); diff != "" {
+		t.Error(diff)
+	}
 	if diff := cmp.Diff(&full, state(t, db, "O1", "").Order); diff != "" {
 		t.Error(diff)
 	}

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	_ "github.com/lib/pq" // the driver "postgres"
+
+	"refunds/reconcile/ledger"
 )
 
 // An Option is how the throw-away PostgreSQL runs.
@@ -57,6 +59,7 @@ func Postgres(t testing.TB, options ...Option) string {
 type server struct {
 	dir   string
 	alive *os.File // it ends when this, our end of a pipe, is closed
+	guard *exec.Cmd
 	mu    sync.Mutex
 	n     int // databases made
 }
@@ -76,7 +79,7 @@ func started(fsync bool) (*server, error) {
 	if s := servers.by[fsync]; s != nil {
 		return s, nil
 	}
-	s, err := start(fsync)
+	s, err := startServer(fsync)
 	if err != nil {
 		servers.fail = fmt.Errorf("start a throw-away PostgreSQL: %w", err)
 		return nil, servers.fail
@@ -88,16 +91,62 @@ func started(fsync bool) (*server, error) {
 	return s, nil
 }
 
+// Stoppable gives the URL of a fresh, migrated ledger in a PostgreSQL of the test's own, and
+// how to stop it as pg_ctl stop -m immediate does, and to start it again. Both wait until it has.
+func Stoppable(t testing.TB) (url string, stop, start func()) {
+	t.Helper()
+	s, err := startServer(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.alive.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = s.guard.Wait() // its exit code is that of removing the folder
+	})
+	name, err := s.create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ledger.Migrate(t.Context(), s.url(name)); err != nil {
+		t.Fatal(err)
+	}
+	tell := func(word string, done func() bool) {
+		t.Helper()
+		if _, err := s.alive.WriteString(word + "\n"); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("PostgreSQL did not %s", word)
+			}
+		}
+	}
+	return s.url(name),
+		func() { tell("stop", func() bool { return s.admin("SELECT 1") != nil }) },
+		func() { tell("start", func() bool { return s.admin("SELECT 1") == nil }) }
+}
+
 // guard runs PostgreSQL until its standard input ends, which it does when this process
-// does, be it by kill -9. Then it stops the server and removes the folder.
-const guard = `"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync="$3" -c full_page_writes="$3" -c synchronous_commit=on \
-	-c max_connections=200 -c shared_buffers=32MB -c logging_collector=off >"$2/log" 2>&1 </dev/null &
-read _
+// does, be it by kill -9. Then it stops the server and removes the folder. Meanwhile it
+// stops and starts the server as the lines of its input say.
+const guard = `run() {
+	"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync="$3" -c full_page_writes="$3" -c synchronous_commit=on \
+		-c max_connections=200 -c shared_buffers=32MB -c logging_collector=off >>"$2/log" 2>&1 </dev/null &
+}
+run "$@"
+while read -r word; do
+	case $word in
+	stop) kill -QUIT $!; wait $! ;;
+	start) run "$@" ;;
+	esac
+done
 kill -QUIT $!
 wait $!
 cd / && rm -rf "$2"`
 
-func start(fsync bool) (*server, error) {
+func startServer(fsync bool) (*server, error) {
 	initdb, err := find("initdb")
 	if err != nil {
 		return nil, err
@@ -140,7 +189,7 @@ func start(fsync bool) (*server, error) {
 	if err := c.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	s := &server{dir: dir, alive: w}
+	s := &server{dir: dir, alive: w, guard: c}
 	if err := s.wait(); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, errors.Join(fmt.Errorf("%w: %s", err, bytes.TrimSpace(log)), w.Close(), c.Wait())

@@ -29,6 +29,8 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"unknown, quarantined, made", testUnknown},
 		{"settle refuses", testSettleRefuses},
 		{"nothing sent", testNothingSent},
+		{"decided", testDecided},
+		{"findings", testFindings},
 		{"an imported refund is bound", testImportBound},
 		{"hold", testHold},
 		{"unsettled", testUnsettled},

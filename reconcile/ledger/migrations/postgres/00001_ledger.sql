@@ -19,6 +19,8 @@ CREATE TABLE orders (
     channel              text NOT NULL,
     refund_allowed       boolean,
     multi_refund_allowed boolean,
+    -- PortOne itself told the amount and currency; else an import did.
+    confirmed            boolean NOT NULL DEFAULT false,
     paid_at              timestamptz,
     -- Raised by everything that changes what the order's next step rests on.
     version              bigint NOT NULL DEFAULT 1 CHECK (version >= 1),

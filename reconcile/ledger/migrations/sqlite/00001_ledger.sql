@@ -20,6 +20,8 @@ CREATE TABLE orders (
     channel              TEXT NOT NULL,
     refund_allowed       INTEGER CHECK (refund_allowed IN (0, 1)),
     multi_refund_allowed INTEGER CHECK (multi_refund_allowed IN (0, 1)),
+    -- PortOne itself told the amount and currency; else an import did.
+    confirmed            INTEGER NOT NULL DEFAULT 0 CHECK (confirmed IN (0, 1)),
     paid_at              TEXT CHECK (length(paid_at) = 27),
     -- Raised by everything that changes what the order's next step rests on.
     version              INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
