@@ -23,6 +23,7 @@ const (
 const (
 	codeMadeByPerson      = "made_by_person"
 	codeNotMadeByPerson   = "not_made_by_person"
+	codeReissuedByPerson  = "reissued_by_person"
 	codeCancelledByPerson = "cancelled_by_person"
 )
 
@@ -65,7 +66,7 @@ func (c Case) AbsentAt() time.Time {
 // other row's marker, and nobody has booked them.
 func (c Case) Candidates(list portone.RefundList) []int {
 	var found []int
-	for _, i := range unbooked(list, slices.Concat(c.State.Bound, c.State.Imported)) {
+	for _, i := range unbooked(list, c.State.Bound, c.State.Imported) {
 		r := list.Refunds[i]
 		if strings.Contains(r.Reason, c.Row.Marker) || r.Amount == c.Row.Amount && !r.Status.Failed() && !c.before(list, i) && c.markerOf(r) == "" {
 			found = append(found, i)
@@ -161,7 +162,7 @@ func (c Case) made(s *Settlement, r Ruling, list portone.RefundList) error {
 	l, ours := list.Refunds[i], withMarker(list, c.Row.Marker)
 	carries := slices.Contains(ours, i)
 	switch other := c.markerOf(l); {
-	case !slices.Contains(unbooked(list, c.State.Bound), i): // one that an import booked is bound to nobody
+	case !slices.Contains(unbooked(list, c.State.Bound, nil), i): // one that an import booked is bound to nobody
 		return ruledOut("refund %s is booked for another row already; a refund proves one row", r.Refund)
 	case other != "" && !carries:
 		return ruledOut("refund %s carries the marker of another row, %s: it is that one's", r.Refund, other)
@@ -211,7 +212,7 @@ func (c Case) notMade(s *Settlement, r Ruling, list portone.RefundList) error {
 	case r.Verdict == SaysCancel:
 		s.State, s.ReasonCode, s.Message = Cancelled, codeCancelledByPerson, fmt.Sprintf("%s cancelled it: %s", r.By, r.Note)
 	case r.Reissue:
-		s.State, s.ReasonCode, s.Message = Planned, ReissuedByPerson, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
+		s.State, s.ReasonCode, s.Message = Planned, codeReissuedByPerson, fmt.Sprintf("to be sent again; %s says that it was not made: %s", r.By, r.Note)
 	default:
 		s.State, s.ReasonCode, s.Message = Failed, codeNotMadeByPerson, fmt.Sprintf("%s says that it was not made: %s", r.By, r.Note)
 	}

@@ -43,9 +43,27 @@
 // The marker is 20 characters made from the client key and what makes the row the same
 // row; it stands at the front of refund_reason, the only text that comes back in the list.
 //
-// The rules are pure: [Next], [PlanRow], [Classify], [Confirm], [Resolve] and [Refresh] take
+// The rules are pure: [Next], [PlanRow], [Classify], [Confirm], [Resolve], [Refresh] and [Decide] take
 // values and a time and give values. A [Turn] strings them together into one order's way, as
 // a machine that says what it wants done next; [Issuer] is the shell that does it.
+//
+// # What people decide
+//
+// A quarantined row is settled by its marker's turning up, or by a person: [Decide] judges what they
+// say by what the ledger kept and a list read at that moment. Made binds a listed refund that nobody
+// else has; not made and cancelled need a list after [Case.AbsentAt] without the marker, without a
+// refund of that amount that nobody has booked, and with no money gone unexplained. An attempt
+// that a person ruled out casts no doubt on the next. A new attempt is a decision of its own.
+//
+// # A ledger that went back in time
+//
+// A journal line without its attempt proves that the ledger lost history. Then every open order is
+// read again before the first POST; no row of an order concerned is sent before its lost refund
+// must be listed; and one whose amount is listed, and booked by nobody, is quarantined. When a lost
+// attempt's refund is booked, or a late enough list shows none that could be it, the journal says
+// so, and it is not told again. A journal that is new beside a ledger that is not makes every
+// order one of these, for refunds dated until then. Each machine has the journal of its own
+// attempts alone.
 //
 // # What a crash leaves
 //
@@ -54,6 +72,7 @@
 //
 // # What it does not do
 //
-// It does not spread one key's rate over several processes, wait for PortOne's last word on
-// a pending refund, or decide a quarantined row: a person does.
+// It does not spread one key's rate over several processes, or wait for PortOne's last word on
+// a pending refund. It decides no quarantined row: a person does. It can't tell that ledger and
+// journal went back together.
 package bulk

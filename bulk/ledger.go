@@ -83,6 +83,8 @@ type Result struct {
 	Message       string
 	SentAt        time.Time // of the last attempt's T1; zero: none
 	SettledAt     time.Time // when the status was last decided; zero: not yet
+	// A refused or failed row whose instruction came again in a later batch, which owns it now.
+	GivenAgain bool
 	// For status unknown or quarantined: until when it may still settle by itself.
 	Until time.Time
 }

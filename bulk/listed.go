@@ -138,12 +138,31 @@ func candidates(a Attempt, list portone.RefundList) string {
 	return "; it could be " + strings.Join(names, " or ")
 }
 
-// unbooked are the places in the list of the refunds that are none of the booked ones.
-func unbooked(list portone.RefundList, booked []BoundRefund) []int {
-	taken := places(booked, list)
+// unbooked are the places in list of the refunds that are none of the booked ones. An import
+// without ids takes a place by its amount, where no id contradicts it.
+func unbooked(list portone.RefundList, bound, imported []BoundRefund) []int {
+	all := slices.Concat(bound, imported)
+	taken := make([]bool, len(list.Refunds))
+	at := places(all, list)
+	for _, i := range at {
+		if i >= 0 {
+			taken[i] = true
+		}
+	}
+	for n, b := range all {
+		if at[n] >= 0 || n < len(bound) {
+			continue
+		}
+		for i, r := range list.Refunds {
+			if !taken[i] && r.Amount == b.Amount && !b.contradicts(r) {
+				taken[i] = true
+				break
+			}
+		}
+	}
 	var free []int
 	for i := range list.Refunds {
-		if !slices.Contains(taken, i) {
+		if !taken[i] {
 			free = append(free, i)
 		}
 	}

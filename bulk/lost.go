@@ -231,7 +231,7 @@ func seenTo(l JournalLine, st OrderState, list portone.RefundList, readAt time.T
 // nobodys tells whether the list shows a refund of that amount that nobody has booked, that is no
 // other row's by its marker, not failed, and that is not dated after before; zero: whenever.
 func nobodys(s OrderState, list portone.RefundList, amount portone.Money, before time.Time) bool {
-	for _, i := range unbooked(list, slices.Concat(s.Bound, s.Imported)) {
+	for _, i := range unbooked(list, s.Bound, s.Imported) {
 		r := list.Refunds[i]
 		if r.Amount == amount && !r.Status.Failed() && !carriesAny(r, s.Markers) && (before.IsZero() || r.Date.IsZero() || !r.Date.After(before)) {
 			return true

@@ -82,16 +82,25 @@ func (s OrderState) quarantined() bool {
 	return false
 }
 
-// AbsentAt is when a list read from then on shows an attempt's refund, if it was
+// Absent is when a list read from then on shows an attempt's refund, if it was
 // made at all: the token has expired (whole seconds, so one more), by PortOne's
-// clock; what it let in before is processed; and what was made is listed. A 429
-// asks for the list lag alone, and since it may have been answered to another machine than
-// the one that reads, for the difference of their clocks: each may be off by ClockError.
-func (a Attempt) AbsentAt() time.Time {
-	if a.Limited && !a.AnsweredAt.IsZero() {
-		return a.AnsweredAt.Add(2*a.Bounds.ClockError + a.Bounds.ListLag)
+// clock; what it let in before is processed; and what was made is listed. A 429, answered
+// at limitedAt (zero: none was), asks for the list lag alone, and since it may have been
+// answered to another machine than the one that reads, for the difference of their clocks:
+// each may be off by ClockError.
+func (b Bounds) Absent(tokenExpires, limitedAt time.Time) time.Time {
+	if !limitedAt.IsZero() {
+		return limitedAt.Add(2*b.ClockError + b.ListLag)
 	}
-	return a.TokenExpires.Add(time.Second + a.Bounds.ClockError + a.Bounds.MaxProcessing + a.Bounds.ListLag)
+	return tokenExpires.Add(time.Second + b.ClockError + b.MaxProcessing + b.ListLag)
+}
+
+// AbsentAt is Absent of a's own bounds.
+func (a Attempt) AbsentAt() time.Time {
+	if a.Limited {
+		return a.Bounds.Absent(a.TokenExpires, a.AnsweredAt)
+	}
+	return a.Bounds.Absent(a.TokenExpires, time.Time{})
 }
 
 // looks spaces the reads of the list for an unknown outcome: soon, then each time
@@ -183,7 +192,7 @@ func PlanRow(s OrderState, list portone.RefundList, r Rules, since, now time.Tim
 	case row.Type == portone.Full && row.Amount != list.Remaining:
 		return end(Refused, "not_the_remainder", "a full refund pays back all that is left, %s %s; the row says %s", list.Remaining, list.Remaining.Currency, row.Amount)
 	}
-	if row.Absent > 0 && !row.Reissued && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
+	if row.Absent > 0 && (r.OnAbsent == Quarantine || r.OnAbsent == RetryIfCapped && 2*row.Amount.Minor <= list.Remaining.Minor) {
 		return end(Quarantined, "absent", "the outcome of an earlier attempt was never known, and the policy does not allow another one as the order stands now")
 	}
 	req := portone.RefundRequest{

@@ -97,13 +97,9 @@ type OpenRow struct {
 	Attempts int   // of all revisions; the next one's N is one more
 	NotSent  int   // of this run in a row, where it is set by the shell
 	Refused  int
-	Limited  int  // absent after a 429
-	Absent   int  // absent otherwise
-	Reissued bool // a person decided that it is sent again, whatever the policy
+	Limited  int // absent after a 429
+	Absent   int // absent otherwise
 }
-
-// ReissuedByPerson is the reason code of a row that a person has sent again.
-const ReissuedByPerson = "reissued_by_person"
 
 // A BoundRefund is a listed refund that the ledger has booked for an instruction.
 type BoundRefund struct {

@@ -73,7 +73,8 @@ func WriteResults(path string, f *File, results []Result) error {
 	})
 }
 
-// WriteRejects replaces the file at path by the rows that were refused or turned down,
+// WriteRejects replaces the file at path by the rows that were refused or turned down, and have not
+// been given again,
 // in the input's own form and no column more, so that it can be mended and given back;
 // why they were refused stands in the results file, in the same order. A row that could
 // not be cut into cells is written as it came. Without such rows there is no file: one
@@ -85,7 +86,7 @@ func WriteRejects(path string, f *File, results []Result) error {
 	}
 	none := len(f.TurnedDown) == 0
 	for _, r := range byN {
-		none = none && r.Status != Refused
+		none = none && (r.Status != Refused || r.GivenAgain)
 	}
 	if none {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +100,7 @@ func WriteRejects(path string, f *File, results []Result) error {
 		}
 		return f.eachRow(func(n int, cells []string, td *TurnedDown) error {
 			switch {
-			case td == nil && byN[n].Status != Refused:
+			case td == nil && (byN[n].Status != Refused || byN[n].GivenAgain):
 				return nil
 			case td != nil && td.Raw != "":
 				return w.raw(td.Raw)

@@ -56,15 +56,16 @@ const (
 	portal   // somebody else refunds
 	noEchoes // a channel gives no reason back
 	emptyIDs
-	inQueue // a refund becomes final later
-	shape   // of rows and orders
-	timing  // how long steps take; never left out
+	inQueue       // a refund becomes final later
+	earlierLedger // an earlier ledger had made a refund, and is gone
+	shape         // of rows and orders
+	timing        // how long steps take; never left out
 	mischiefs
 )
 
 var mischiefNames = [mischiefs]string{"second process", "more orders", "more rows", "second batch", "resolver", "regive", "clock error",
 	"crash", "pause", "commit", "journal", "gate", "post fault", "get fault", "refusal", "processing", "lag", "stale list", "portal",
-	"no echo", "empty ids", "in queue", "shape", "timing"}
+	"no echo", "empty ids", "in queue", "lost ledger", "shape", "timing"}
 
 // leftOut is what a run leaves out of what its seed says: whole kinds, and single strikes by
 // their number. It is how a failing seed is shrunk.

@@ -29,7 +29,8 @@ import (
 type simRefund struct {
 	row     int // -1: somebody else's
 	id, psp string
-	pspFrom time.Duration // the PSP's id is told from then on
+	idFrom  time.Duration // its ids are told from then on
+	pspFrom time.Duration
 	amount  int64
 	reason  string
 	date    time.Time
@@ -84,8 +85,11 @@ func (w *simWorld) list(o *simOrder, stale time.Duration) portone.RefundList {
 		} else if w.failedVanish {
 			continue
 		}
-		listed := portone.Refund{RefundID: r.id, Amount: vnd(r.amount), Status: status, Reason: r.reason, Date: r.date}
-		if r.psp != "" && seen >= r.pspFrom {
+		listed := portone.Refund{Amount: vnd(r.amount), Status: status, Reason: r.reason, Date: r.date}
+		if seen >= r.idFrom || r.row < 0 && r.made < 0 {
+			listed.RefundID = r.id
+		}
+		if seen >= r.pspFrom {
 			listed.PSPRefundID = r.psp
 		}
 		l.Refunds = append(l.Refunds, listed)
@@ -264,6 +268,9 @@ func (w *simWorld) make(o *simOrder, r simRefund, f fate) *simRefund {
 		}
 		if d.permille(300) {
 			r.pspFrom = w.now + d.upTo(10*time.Minute)
+		}
+		if d.permille(300) {
+			r.idFrom = w.now + d.upTo(10*time.Minute)
 		}
 	}
 	if d, ok := w.strikes(lag, w.rate.lag); ok && f != refusedAfter {

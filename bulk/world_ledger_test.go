@@ -223,6 +223,11 @@ func (w *simWorld) settleT2(o *simOrder, s Settlement) error {
 	if s.Echoed {
 		w.echoed[o.channel] = true
 	}
+	for i := range o.attempts {
+		x := &o.attempts[i]
+		w.hold(s.State != Refused || x.row != row || x.revision != r.revision || x.State != AttemptAbsent,
+			"a refusal closed a row after an attempt whose outcome was never known")
+	}
 	w.changes(row, s)
 	r.state, r.code = s.State, s.ReasonCode
 	return nil

@@ -16,7 +16,7 @@ var (
 // newWorld throws a world: its policy and whether it keeps the bounds follow from the seed alone,
 // so that any range of seeds has some of each.
 func newWorld(seed uint64, naive string, l *leftOut) *simWorld {
-	w := &simWorld{seed: seed, policy: policies[seed%3], beyond: seed/3%2 == 1, naive: naive, leftOut: l, hash: 0xcbf29ce484222325}
+	w := &simWorld{seed: seed, policy: policies[seed%3], beyond: seed/3%2 == 1 && naive == "", naive: naive, leftOut: l, hash: 0xcbf29ce484222325}
 	for m := range w.dice {
 		w.dice[m] = dice(seed*uint64(mischiefs) + uint64(m))
 		w.dice[m].throw()
@@ -114,6 +114,7 @@ func (w *simWorld) peoples() {
 		}
 		w.rows = append(w.rows, r)
 	}
+	w.begunBefore()
 	w.procs = make([]simProc, nProcs)
 	for p := range w.procs {
 		if w.may(clockError, 700) {
@@ -128,6 +129,21 @@ func (w *simWorld) peoples() {
 	for w.may(regive, 200) {
 		w.later(w.dice[regive].upTo(w.calmFrom), simEvent{kind: eventGiveAgain, row: d.n(nRows), order: d.n(w.batches)})
 	}
+}
+
+// begunBefore may give a row a refund that an earlier ledger, lost long ago, had made for it. Only
+// the marker tells.
+func (w *simWorld) begunBefore() {
+	if w.naive != "" || !w.may(earlierLedger, 80) {
+		return
+	}
+	r := &w.rows[0]
+	o := &w.orders[r.order]
+	if w.silentChannel[o.channel] || r.Amount.Minor > o.left(0) {
+		return
+	}
+	o.refunds = append(o.refunds, simRefund{row: 0, id: "LOST", amount: r.Amount.Minor, status: "SUCCESS", reason: r.Marker + " late",
+		made: -time.Hour, listed: -time.Hour, date: w.clock.Add(-time.Hour)})
 }
 
 // process adds a process's threads.

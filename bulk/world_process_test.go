@@ -73,7 +73,11 @@ func (w *simWorld) latency(t *simThread) time.Duration {
 	if w.dice[timing].n(16) == 0 {
 		d = time.Duration(w.dice[timing].n(5000)) * time.Millisecond
 	}
-	if x, ok := w.strikes(pause, w.rate.pause); ok {
+	rate := w.rate.pause
+	if t.phase == writes { // between the client's checks and the first byte, where only the token helps
+		rate *= 4
+	}
+	if x, ok := w.strikes(pause, rate); ok {
 		if x.permille(300) {
 			d += x.upTo(time.Minute)
 		} else {
@@ -99,7 +103,7 @@ func (w *simWorld) runs(t *simThread) {
 	case naively:
 		w.naiveStep(t)
 	}
-	w.mix(uint64(t.self)<<40 | uint64(len(t.kindDone))<<32 | uint64(t.phase))
+	w.mix(uint64(t.self)<<56 | uint64(t.phase)<<48 | uint64(w.orders[t.order].version)<<32 | uint64(len(t.kindDone))<<16 | uint64(w.struck))
 	if t.wake == never && !t.waits && t.phase != rests {
 		t.wake = w.now + w.latency(t)
 	}

@@ -264,7 +264,7 @@ func (w *simWorld) changes(row int, s Settlement) {
 	case s.State == Pending && live == 0 && w.madeFor(row) > 0: // a list that was behind: it has failed meanwhile
 	case (s.State == Issued || s.State == Pending) && live != 1:
 		w.finds("a row became %s with %d live refunds", s.State, live)
-	case (s.State == Refused || s.State == Failed) && live != 0:
+	case (s.State == Refused || s.State == Failed) && live != 0 && !w.lostLedger(row): // told right by the next list
 		w.finds("a row became %s (%s) with %d live refunds", s.State, s.ReasonCode, live)
 	}
 }
@@ -285,6 +285,16 @@ func (w *simWorld) live(row int) (n int) {
 		}
 	}
 	return n
+}
+
+// lostLedger tells whether a row's only refund is one of before this world.
+func (w *simWorld) lostLedger(row int) bool {
+	for _, r := range w.orders[w.rows[row].order].refunds {
+		if r.row == row && r.made < 0 {
+			return w.live(row) == 1
+		}
+	}
+	return false
 }
 
 func (w *simWorld) madeFor(row int) (n int) {
@@ -324,7 +334,10 @@ func (w *simWorld) judge() {
 				w.finds("a row ends %s with %d live refunds", r.state, live)
 			}
 		case Refused, Failed, Held:
-			if live != 0 {
+			// What an earlier ledger made is told only of a row that is begun with, and, where it
+			// ended before, once nothing of its order is open.
+			told := r.state != Held && w.orders[r.order].open() == nil
+			if live != 0 && (told || !w.lostLedger(i)) {
 				w.finds("a row ends %s (%s) with %d live refunds", r.state, r.code, live)
 			}
 			if r.state == Held {

@@ -64,6 +64,7 @@ type room struct {
 	db      *ledger.DB
 	portone *portone.Client
 	issuer  *bulk.Issuer
+	unborne error // why nothing may be sent under the policy; nil: it may
 }
 
 // open checks the settings, then opens everything. Close what it gives.
@@ -84,7 +85,11 @@ func (a *app) open(ctx context.Context) (*room, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &room{config: c, db: db, portone: client, issuer: &bulk.Issuer{
+	unborne, err := a.bearPolicy(ctx, &c, db)
+	if err != nil {
+		return nil, errors.Join(err, journal.Close(), db.Close())
+	}
+	return &room{config: c, unborne: unborne, db: db, portone: client, issuer: &bulk.Issuer{
 		Ledger: db, PortOne: client, Rules: c.rules, Journal: journal,
 		Breaker: bulk.NewBreaker(c.breaker), Concurrency: c.Concurrency, Ahead: 1 + int(c.Rate/100), Log: a.log, WentBack: a.wentBack(c.zone),
 	}}, nil

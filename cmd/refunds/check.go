@@ -47,19 +47,12 @@ func (c *checkCmd) held(ctx context.Context, a *app, cfg config, file *bulk.File
 		fmt.Fprintln(a.out, "  earlier batches were not looked at: no ledger yet, or PORTONE_CLIENT_KEY is not set")
 		return nil
 	}
-	db, err := ledger.Open(ctx, cfg.Database, ledger.Options{})
+	db, err := ledger.Open(ctx, cfg.Database, ledger.Options{ReadOnly: true})
 	if err != nil {
-		return err
+		fmt.Fprintln(a.out, "  earlier batches were not looked at:", err)
+		return nil
 	}
-	batch := bulk.Batch{ID: file.ID, FileName: filepath.Base(c.File)}
-	for _, row := range file.Rows {
-		if row.OrderRef == "" {
-			continue // known once its reference is looked up
-		}
-		row.Identify(cfg.rules.Environment, key)
-		batch.Rows = append(batch.Rows, row)
-	}
-	held, conflicts, err := db.Held(ctx, batch)
+	held, conflicts, batch, err := c.look(ctx, db, cfg, key, file)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
@@ -69,4 +62,33 @@ func (c *checkCmd) held(ctx context.Context, a *app, cfg config, file *bulk.File
 		}
 	}
 	return c.contradictions(a, batch, conflicts)
+}
+
+// look asks the ledger about the rows. Those that name only the merchant's reference are known
+// once it is looked up, so they are left out.
+func (c *checkCmd) look(ctx context.Context, db *ledger.DB, cfg config, key string, file *bulk.File) (map[int]bulk.Result, []bulk.Conflict, bulk.Batch, error) {
+	batch := bulk.Batch{ID: file.ID, FileName: file.Name}
+	if err := db.CheckBound(ctx, cfg.rules.Environment, key); err != nil {
+		return nil, nil, batch, err
+	}
+	booked, err := db.Results(ctx, file.ID)
+	if err != nil {
+		return nil, nil, batch, err
+	}
+	if len(booked) > 0 {
+		all := make(map[int]bulk.Result, len(booked))
+		for _, r := range booked {
+			all[r.N] = bulk.Result{N: r.N, Message: "in the ledger as a row of this very file, " + string(r.Status)}
+		}
+		batch.Rows = file.Rows
+		return all, nil, batch, nil
+	}
+	for _, row := range file.Rows {
+		if row.OrderRef != "" {
+			row.Identify(cfg.rules.Environment, key)
+			batch.Rows = append(batch.Rows, row)
+		}
+	}
+	held, conflicts, err := db.Held(ctx, batch)
+	return held, conflicts, batch, err
 }

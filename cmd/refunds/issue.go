@@ -46,12 +46,18 @@ func (c *issueCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if r.unborne != nil {
+		return errors.New("nothing was sent: the policy is refused in live, see above")
+	}
 	out, err := newResults(r, file, c.File, c.Results)
 	if err != nil {
 		return err
 	}
 	batch, err := c.accept(ctx, a, r, file)
 	if err != nil {
+		return err
+	}
+	if err := out.setAside(ctx, a); err != nil {
 		return err
 	}
 	orders, err := r.db.OpenOrders(ctx, batch.ID)
@@ -80,7 +86,16 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 	if err != nil {
 		return batch, err
 	}
-	if err := c.confirm(ctx, a, r, file, len(held)); err != nil {
+	before, err := r.db.Results(ctx, batch.ID)
+	if err != nil {
+		return batch, err
+	}
+	for _, row := range before {
+		if final(row.Status) {
+			held[row.N] = row
+		}
+	}
+	if err := c.confirm(ctx, a, r, batch, held); err != nil {
 		return batch, err
 	}
 	if len(conflicts) == 0 {
@@ -102,10 +117,21 @@ func (c *issueCmd) accept(ctx context.Context, a *app, r *room, file *bulk.File)
 }
 
 // confirm shows what will be paid, and in live asks. Sandbox is play money: it asks nothing.
-func (c *issueCmd) confirm(ctx context.Context, a *app, r *room, file *bulk.File, held int) error {
-	fmt.Fprintf(a.out, "%s: batch %s, %d rows, %s (%s)\n", filepath.Base(c.File), bulk.ShortID(file.ID), len(file.Rows), totals(file.Totals), r.rules.Environment)
-	if held > 0 {
-		fmt.Fprintf(a.out, "%d of them are in the ledger already and are not repeated\n", held)
+// done are the rows that the ledger has settled, of this batch or of earlier ones.
+func (c *issueCmd) confirm(ctx context.Context, a *app, r *room, batch bulk.Batch, done map[int]bulk.Result) error {
+	rows, sums := 0, map[portone.Currency]portone.Money{}
+	for _, row := range batch.Rows {
+		if _, ok := done[row.N]; !ok {
+			rows++
+			add(sums, row.Amount)
+		}
+	}
+	fmt.Fprintf(a.out, "%s: batch %s, %d rows to pay, %s (%s)\n", batch.FileName, bulk.ShortID(batch.ID), rows, sorted(sums), r.rules.Environment)
+	if n := len(batch.Rows) - rows; n > 0 {
+		fmt.Fprintf(a.out, "%d rows are in the ledger already and are not repeated\n", n)
+	}
+	if rows == 0 {
+		return nil
 	}
 	if r.rules.Environment != portone.Live || c.Yes {
 		return nil

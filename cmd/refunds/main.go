@@ -39,7 +39,8 @@ type commands struct {
 	Check     checkCmd     `cmd:"" help:"Read a file of refund instructions and say what is wrong with it. Writes nothing, sends nothing."`
 	Issue     issueCmd     `cmd:"" help:"Issue a file's refunds, at most once each. The same file again goes on where it stopped."`
 	Status    statusCmd    `cmd:"" help:"Show the batches, or the rows of one."`
-	Resolve   resolveCmd   `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists. Sends no refund."`
+	Resolve   resolveCmd   `cmd:"" help:"Settle unknown and pending outcomes by reading PortOne's lists, or decide a quarantined row. Sends no refund."`
+	Explain   explainCmd   `cmd:"" help:"Tell the whole story of one order from the ledger, on one screen. Needs no keys."`
 	Reconcile reconcileCmd `cmd:"" help:"Compare PortOne's refund lists with the ledger, and write a report. Sends no refund."`
 	Verify    verifyCmd    `cmd:"" help:"Check that a report folder is whole and unchanged. Needs no network and no ledger."`
 	Orders    struct {
@@ -48,6 +49,7 @@ type commands struct {
 	Ledger struct {
 		Import ledgerImportCmd `cmd:"" help:"Book refunds made elsewhere from a CSV file; again is harmless."`
 	} `cmd:"" help:"The booked refunds."`
+	Probe    probeCmd    `cmd:"" help:"In the sandbox, find out what PortOne does not document, by one small refund."`
 	Migrate  migrateCmd  `cmd:"" help:"Create or upgrade the ledger's tables (PostgreSQL; SQLite does it by itself)."`
 	Serve    serveCmd    `cmd:"" help:"Stay and do the nightly reconciliation, and settle unknown outcomes through the day."`
 	Demo     demoCmd     `cmd:"" help:"Show the whole flow on made-up data in a minute. Needs nothing, touches nothing of yours."`
@@ -60,6 +62,8 @@ const description = `Issues refunds from CSV files to PortOne, at most once each
   A file to issue:    refunds check refunds.csv
                       refunds issue refunds.csv
   What became of it:  refunds.results.csv beside the file, or refunds status
+  Of one order:       refunds explain ORDER_REF
+  Quarantined rows:   refunds resolve --list
   Every night:        refunds serve, or refunds reconcile from cron
 
 Exit codes: 0 clean, 1 finished with something to look at, 2 trouble (nothing more could be done), 3 incomplete (run it again).`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,18 +108,61 @@ func summary(file *bulk.File, rows []bulk.Result) string {
 		for _, r := range rows {
 			if r.Status == s {
 				n++
-				m := amounts[r.N].Amount
-				sums[m.Currency] = m.Add(portone.Money{Minor: sums[m.Currency].Minor, Currency: m.Currency})
+				add(sums, amounts[r.N].Amount)
 			}
 		}
 		if n > 0 {
-			fmt.Fprintf(&b, "  %-12s %6d  %s\n", s, n, totals(slices.SortedFunc(maps.Values(sums), func(x, y portone.Money) int {
-				return strings.Compare(string(x.Currency), string(y.Currency))
-			})))
+			fmt.Fprintf(&b, "  %-12s %6d  %s\n", s, n, sorted(sums))
 		}
 	}
 	if n := len(file.TurnedDown); n > 0 {
 		fmt.Fprintf(&b, "  %-12s %6d\n", "turned down", n)
 	}
 	return b.String()
+}
+
+// add counts m among the sums of its currency.
+func add(sums map[portone.Currency]portone.Money, m portone.Money) {
+	sums[m.Currency] = m.Add(portone.Money{Minor: sums[m.Currency].Minor, Currency: m.Currency})
+}
+
+// sorted is sums for people, by currency.
+func sorted(sums map[portone.Currency]portone.Money) string {
+	if len(sums) == 0 {
+		return "nothing"
+	}
+	return totals(slices.SortedFunc(maps.Values(sums), func(x, y portone.Money) int { return strings.Compare(string(x.Currency), string(y.Currency)) }))
+}
+
+// setAside moves a rejects file away that is not what was written last for this batch: a person
+// may be mending it, or it is of another file of the same name.
+func (o *results) setAside(ctx context.Context, a *app) error {
+	there, err := os.ReadFile(o.rejects)
+	if err != nil {
+		return nil //nolint:nilerr // there is none, or mayWrite has told
+	}
+	rows, err := o.r.db.Results(ctx, o.file.ID)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		tmp, err := os.MkdirTemp(o.r.Home, ".rejects-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp) //nolint:errcheck // a temporary folder of our own
+		again := filepath.Join(tmp, "rejects.csv")
+		if err := bulk.WriteRejects(again, o.file, rows); err != nil {
+			return err
+		}
+		if b, err := os.ReadFile(again); err == nil && bytes.Equal(b, there) {
+			return nil
+		}
+	}
+	aside := strings.TrimSuffix(o.rejects, ".csv") + "." + time.Now().UTC().Format("20060102T150405.000") + ".csv"
+	if err := os.Rename(o.rejects, aside); err != nil {
+		return fmt.Errorf("set the rejects of before aside: %w; nothing was sent", err)
+	}
+	fmt.Fprintf(a.errs, "%s is not what was written for this file, so it was kept as %s\n", o.rejects, aside)
+	return nil
 }

@@ -29,6 +29,7 @@ type settings struct {
 	ListLag       time.Duration `env:"PORTONE_LIST_LAG" default:"10m" help:"Longest until a refund that was made stands in the list." group:"portone"`
 
 	OnAbsent string `env:"REFUNDS_ON_ABSENT" default:"quarantine" help:"When a refund's outcome is unknown and it has not turned up: quarantine, retry-if-capped or retry." group:"refunds"`
+	Probe    string `env:"REFUNDS_PROBE" placeholder:"FILE" type:"path" help:"Findings of refunds probe that another ledger's folder holds (default: probe.json in the home folder)." group:"refunds"`
 	Breaker  string `env:"REFUNDS_BREAKER" default:"10,50%" help:"Pause sending after so many unknown outcomes in a row, or percent of the last 100." group:"refunds"`
 	Home     string `env:"REFUNDS_HOME" default:"refunds-data" help:"Folder of the ledger, stored uploads, results and reports." group:"refunds"`
 	Database string `name:"database-url" env:"DATABASE_URL" placeholder:"URL" help:"The ledger: sqlite:PATH (default: ledger.db in the home folder) or postgres://…" group:"refunds"`

@@ -18,7 +18,8 @@ import (
 )
 
 // The stories under testdata/script are told with the real program against a simulator of
-// their own, which knows the orders of the file orders.csv where the story has one.
+// their own, which knows the orders of the file orders.csv where the story has one. With a file
+// called live its environment is live, with one called anytoken it takes expired tokens.
 // Besides testscript's own, they have these commands:
 //
 //	code N refunds …      run it; it must exit with N
@@ -95,6 +96,9 @@ func setupStory(t *testing.T, env *testscript.Env) error {
 	cfg := portonetest.Config{}
 	if _, err := os.Stat(filepath.Join(env.WorkDir, "live")); err == nil {
 		cfg.Environment = portone.Live
+	}
+	if _, err := os.Stat(filepath.Join(env.WorkDir, "anytoken")); err == nil {
+		cfg.IgnoreExpiry = true
 	}
 	sim := portonetest.New(cfg)
 	env.Defer(func() { _ = sim.Close() })

@@ -37,7 +37,7 @@ func testWentBack(t *testing.T, engine string) {
 	home := filepath.Join(dir, "home")
 	env := []string{
 		childEnv + "=1", "PORTONE_BASE_URL=" + sim.URL(), "PORTONE_CLIENT_KEY=" + sim.ClientKey(), "PORTONE_SECRET_KEY=" + string(sim.SecretKey()),
-		"PORTONE_RATE=5000", "PORTONE_BURST=50", "PORTONE_CONCURRENCY=8", "PORTONE_TIMEOUT=1s", "PORTONE_TOKEN_TTL=2s",
+		"PORTONE_RATE=5000", "PORTONE_BURST=50", "PORTONE_CONCURRENCY=8", "PORTONE_TIMEOUT=1s", "PORTONE_TOKEN_TTL=4s",
 		"PORTONE_CLOCK_ERROR=100ms", "PORTONE_MAX_PROCESSING=100ms", "PORTONE_LIST_LAG=100ms", "REFUNDS_HOME=" + home, "PATH=" + os.Getenv("PATH"),
 	}
 	url := ""

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"refunds/bulk"
 	"refunds/portone"
@@ -128,8 +127,9 @@ func (t tx) orderInstructions(ctx context.Context, refs []string, of map[string]
 		Started stamp               `db:"started_at"`
 		Expires stamp               `db:"token_expires"`
 		Bounds  asJSON[bulk.Bounds] `db:"bounds"`
+		Limited stamp               `db:"limited_at"`
 	}
-	if err := t.all(ctx, &open, `SELECT marker, started_at, token_expires, bounds FROM attempts
+	if err := t.all(ctx, &open, `SELECT marker, started_at, token_expires, bounds, CASE WHEN limited THEN answered_at END AS limited_at FROM attempts
 		WHERE state IN ('sending', 'unknown', 'quarantined') AND order_ref IN `+list, args...); err != nil {
 		return err
 	}
@@ -140,8 +140,7 @@ func (t tx) orderInstructions(ctx context.Context, refs []string, of map[string]
 		}
 		for _, a := range open {
 			if a.Marker == r.Marker {
-				b := a.Bounds.V
-				i.Since, i.Until = a.Started.Time, a.Expires.Add(time.Second+b.ClockError+b.MaxProcessing+b.ListLag)
+				i.Since, i.Until = a.Started.Time, a.Bounds.V.Absent(a.Expires.Time, a.Limited.Time)
 			}
 		}
 		of[r.OrderRef].Instructions = append(of[r.OrderRef].Instructions, i)

@@ -19,6 +19,7 @@
 //	instruction  planned ◀─▶ held
 //	                └─T1─▶ sending ─T2─▶ …                  see package bulk
 //	             refused, failed ─▶ planned                 by a new revision, if nothing was made
+//	             quarantined ─▶ …, failed, cancelled ─▶ planned   by a recorded person
 //
 // # What the database itself refuses
 //

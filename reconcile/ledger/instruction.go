@@ -33,18 +33,17 @@ func (r instructionRow) instruction() bulk.Instruction {
 }
 
 // ended counts how an instruction's attempts ended: Attempts of all revisions, the
-// others of its present one.
+// others of its present one. What a person ruled not to have been made is certain, so it is no absence.
 const ended = `count(a.id) AS attempts,
 	count(CASE WHEN a.revision = i.revision AND a.state = 'not_sent' THEN 1 END) AS not_sent,
 	count(CASE WHEN a.revision = i.revision AND a.state = 'refused' THEN 1 END) AS refused,
-	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND a.limited THEN 1 END) AS limited,
-	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.limited THEN 1 END) AS absent`
+	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.ruled AND a.limited THEN 1 END) AS limited,
+	count(CASE WHEN a.revision = i.revision AND a.state = 'absent' AND NOT a.ruled AND NOT a.limited THEN 1 END) AS absent`
 
 // openRow is an instruction with how its attempts ended.
 type openRow struct {
 	instructionRow
 	BatchID  string `db:"batch_id"`
-	Reason   string `db:"reason_code"`
 	Attempts int    `db:"attempts"`
 	NotSent  int    `db:"not_sent"`
 	Refused  int    `db:"refused"`
@@ -55,6 +54,6 @@ type openRow struct {
 func (r openRow) row() bulk.OpenRow {
 	return bulk.OpenRow{
 		Instruction: r.instruction(), State: r.State, Attempts: r.Attempts, NotSent: r.NotSent, Refused: r.Refused,
-		Limited: r.Limited, Absent: r.Absent, Reissued: r.Reason == bulk.ReissuedByPerson,
+		Limited: r.Limited, Absent: r.Absent,
 	}
 }

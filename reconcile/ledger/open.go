@@ -31,6 +31,8 @@ type Options struct {
 	MaxConns int
 	// ConnectTimeout is how long Open waits for PostgreSQL; 0 is 5 seconds.
 	ConnectTimeout time.Duration
+	// ReadOnly opens a SQLite ledger without creating or migrating it.
+	ReadOnly bool
 }
 
 // busyTimeout is how long SQLite waits for another process's transaction. Taking in
@@ -45,7 +47,7 @@ func Open(ctx context.Context, rawURL string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.engine == sqliteEngine {
+	if d.engine == sqliteEngine && !o.ReadOnly {
 		_, _, err = d.migrate(ctx)
 	} else {
 		err = d.checkVersion(ctx)
@@ -90,7 +92,7 @@ func connect(ctx context.Context, rawURL string, o Options) (*DB, error) {
 	if e == postgres {
 		return connectPostgres(ctx, where, o)
 	}
-	return connectSQLite(ctx, where)
+	return connectSQLite(ctx, where, o)
 }
 
 func connectPostgres(ctx context.Context, rawURL string, o Options) (*DB, error) {
@@ -135,16 +137,11 @@ func connectPostgres(ctx context.Context, rawURL string, o Options) (*DB, error)
 	return d, nil
 }
 
-func connectSQLite(ctx context.Context, path string) (*DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, unreachable(path, err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, unreachable(path, err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, unreachable(path, err)
+func connectSQLite(ctx context.Context, path string, o Options) (*DB, error) {
+	if !o.ReadOnly {
+		if err := createFile(path); err != nil {
+			return nil, unreachable(path, err)
+		}
 	}
 	// The readers' transactions are deferred, as the driver begins what is read-only;
 	// the writer takes its lock at BEGIN, so that it never fails half-way for want of it.
@@ -155,6 +152,9 @@ func connectSQLite(ctx context.Context, path string) (*DB, error) {
 			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", "recursive_triggers(ON)",
 		},
+	}
+	if o.ReadOnly {
+		pragmas = url.Values{"mode": {"ro"}, "_dqs": {"0"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}}
 	}
 	dsn := "file://" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + pragmas.Encode()
 	open := func(conns int) (*sqlx.DB, error) {
@@ -170,6 +170,10 @@ func connectSQLite(ctx context.Context, path string) (*DB, error) {
 		}
 		return db, nil
 	}
+	if o.ReadOnly {
+		r, err := open(4)
+		return &DB{engine: sqliteEngine, where: path, r: r, w: r}, err
+	}
 	w, err := open(1) // SQLite has one writer: let ours queue here, in their order, not in its busy loop
 	if err != nil {
 		return nil, err
@@ -179,6 +183,18 @@ func connectSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	return &DB{engine: sqliteEngine, where: path, r: r, w: w}, nil
+}
+
+// createFile makes an empty file for its owner, and its folder, where there is none.
+func createFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func unreachable(where string, err error) error {

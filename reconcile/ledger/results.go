@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"time"
 
 	"refunds/bulk"
 )
@@ -43,6 +42,7 @@ type resultRow struct {
 	StartedAt  stamp               `db:"started_at"`
 	Expires    stamp               `db:"token_expires"`
 	Bounds     asJSON[bulk.Bounds] `db:"bounds"`
+	LimitedAt  stamp               `db:"limited_at"`
 	NewBatch   sql.NullString      `db:"new_batch"` // of the row that took the instruction over
 	NewN       sql.NullInt64       `db:"new_n"`
 }
@@ -63,7 +63,7 @@ func (d *DB) Results(ctx context.Context, batchID string) ([]bulk.Result, error)
 				coalesce(b.refund_id, '') AS refund_id, coalesce(b.psp_refund_id, '') AS psp_refund_id,
 				coalesce(b.portone_status, '') AS portone_status,
 				(SELECT count(*) FROM attempts c WHERE c.marker = r.marker AND c.revision = o.revision) AS attempts,
-				a.started_at, a.token_expires, coalesce(a.bounds, '{}') AS bounds, later.batch_id AS new_batch, later.n AS new_n
+				a.started_at, a.token_expires, CASE WHEN a.limited THEN a.answered_at END AS limited_at, coalesce(a.bounds, '{}') AS bounds, later.batch_id AS new_batch, later.n AS new_n
 			FROM batch_rows r
 			JOIN batch_rows o ON o.batch_id = coalesce(r.place_batch, r.batch_id) AND o.n = coalesce(r.place_n, r.n)
 			JOIN instructions i ON i.marker = o.marker
@@ -96,11 +96,10 @@ func (r resultRow) result() bulk.Result {
 		if s.Message != "" {
 			taken = s.Message + "; " + taken
 		}
-		s.Message = taken
+		s.Message, s.GivenAgain = taken, true
 	}
 	if (r.State == bulk.Unknown || r.State == bulk.Quarantined) && !r.Expires.IsZero() {
-		b := r.Bounds.V
-		s.Until = r.Expires.Add(time.Second + b.ClockError + b.MaxProcessing + b.ListLag)
+		s.Until = r.Bounds.V.Absent(r.Expires.Time, r.LimitedAt.Time)
 	}
 	return s
 }

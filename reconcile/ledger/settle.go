@@ -66,6 +66,11 @@ func (t tx) settle(ctx context.Context, s bulk.Settlement) error {
 	if err := t.settleInstruction(ctx, s); err != nil {
 		return err
 	}
+	if s.Ruling != nil && s.Refund == nil {
+		if _, err := t.exec(ctx, `UPDATE attempts SET ruled = true WHERE marker = ? AND state = 'absent'`, s.Marker); err != nil {
+			return err
+		}
+	}
 	if s.Refund != nil {
 		if err := t.bookRefund(ctx, s); err != nil {
 			return err
@@ -97,7 +102,7 @@ func (t tx) settleOrder(ctx context.Context, s bulk.Settlement) (channel string,
 	if s.To.Open() {
 		look = lookAt(s.NextLook, s.At)
 	}
-	set, args := `state = ?, limited = limited OR ?, next_look = ?`, []any{string(s.To), s.Limited, look}
+	set, args := `state = ?, limited = limited OR ?, next_look = ?, ruled = false`, []any{string(s.To), s.Limited, look}
 	if a := s.Answer; a != nil {
 		set += `, answered_at = ?, http_status = ?, code = ?, message = ?, answer_raw = ?`
 		args = append(args, at(a.At), a.HTTPStatus, text(a.Code), text(a.Message), a.Raw)

@@ -45,7 +45,7 @@ func (t tx) orderState(ctx context.Context, s *bulk.OrderState, orderRef, batchI
 		}
 	}
 	var rows []openRow
-	if err := t.all(ctx, &rows, `SELECT `+instructionColumns+`, i.batch_id, i.reason_code, `+ended+`
+	if err := t.all(ctx, &rows, `SELECT `+instructionColumns+`, i.batch_id, `+ended+`
 		FROM instructions i LEFT JOIN attempts a ON a.marker = i.marker
 		WHERE i.order_ref = ? AND i.state IN ('planned', 'held', 'sending', 'unknown', 'quarantined')
 		GROUP BY i.marker ORDER BY i.batch_n`, orderRef); err != nil {

@@ -94,9 +94,34 @@ func testDecided(t *testing.T, url string) {
 	}
 	again.Ruling, again.Was = &kim, bulk.Failed
 	ok(t, db.Settle(t.Context(), again))
+	if s := state(t, db, "O1", f.ID); s.Rows[0].Marker != a.Marker || s.Rows[0].Absent != 0 || s.Rows[0].Attempts != 1 {
+		t.Errorf("what a person ruled casts doubt on the next attempt: %+v", s.Rows[0])
+	}
+	if err := do(t, Raw(t, url), `UPDATE attempts SET state = 'made'`, true); err == nil {
+		t.Error("a ruled attempt became made without being unruled")
+	}
 	again.Was = bulk.Issued
 	if err := db.Settle(t.Context(), again); err == nil {
 		t.Error("an issued row was planned again")
 	}
 	ok(t, db.Begin(t.Context(), attempt(a.Instruction, 2), state(t, db, "O1", "").Version))
+}
+
+// testFindings keeps what probes found, the last one first.
+func testFindings(t *testing.T, url string) {
+	db := Open(t, url)
+	f, err := db.Findings(t.Context())
+	ok(t, err)
+	if f != nil {
+		t.Errorf("findings of nobody: %+v", f)
+	}
+	want := bulk.Findings{At: kept(now), Environment: portone.Sandbox, ClientKeySHA: bulk.KeySHA("k"), OrderRef: "O1", Channel: "OMISE",
+		ExpiredRefused: bulk.Yes, ExpiredBy: 6e9, ExpiredAnswer: "HTTP 401", Echoed: bulk.No, Lag: 5, InAnswer: true, Dated: true, ClockLow: -1, ClockHigh: 1}
+	ok(t, db.PutFindings(t.Context(), bulk.Findings{At: now, OrderRef: "O1", ExpiredAnswer: "\x00\xff"}))
+	ok(t, db.PutFindings(t.Context(), want))
+	f, err = db.Findings(t.Context())
+	ok(t, err)
+	if diff := cmp.Diff(&want, f); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -30,6 +30,7 @@ func Run(t *testing.T, fresh func(testing.TB) string) {
 		{"settle refuses", testSettleRefuses},
 		{"nothing sent", testNothingSent},
 		{"decided", testDecided},
+		{"findings", testFindings},
 		{"an imported refund is bound", testImportBound},
 		{"hold", testHold},
 		{"unsettled", testUnsettled},
