@@ -36,7 +36,7 @@ type simRefund struct {
 	date    time.Time
 	made    time.Duration
 	listed  time.Duration
-	prompt  bool           // stands in every list from listed on, however stale
+	prompt  bool           // no list from then on is of before it was made
 	status  portone.Status // at first
 	later   portone.Status // from laterAt on; "": never
 	laterAt time.Duration
@@ -63,6 +63,11 @@ func (o *simOrder) left(now time.Duration) int64 {
 func (w *simWorld) list(o *simOrder, stale time.Duration) portone.RefundList {
 	l := portone.RefundList{Remaining: vnd(o.amount)}
 	asOf := w.now - stale
+	for i := range o.refunds {
+		if r := &o.refunds[i]; r.prompt { // a copy that shows it shows all from before it
+			asOf = max(asOf, r.made)
+		}
+	}
 	if len(o.refunds) > 0 {
 		l.Refunds = make([]portone.Refund, 0, len(o.refunds))
 	}
@@ -72,24 +77,20 @@ func (w *simWorld) list(o *simOrder, stale time.Duration) portone.RefundList {
 			i = len(o.refunds) - 1 - n
 		}
 		r := &o.refunds[i]
-		seen := asOf
-		if r.prompt {
-			seen = w.now
-		}
-		if r.listed > seen {
+		if r.listed > asOf {
 			continue
 		}
-		status := r.statusAt(seen)
+		status := r.statusAt(asOf)
 		if !status.Failed() {
 			l.Remaining.Minor -= r.amount
 		} else if w.failedVanish {
 			continue
 		}
 		listed := portone.Refund{Amount: vnd(r.amount), Status: status, Reason: r.reason, Date: r.date}
-		if seen >= r.idFrom || r.row < 0 && r.made < 0 {
+		if asOf >= r.idFrom || r.row < 0 && r.made < 0 {
 			listed.RefundID = r.id
 		}
-		if seen >= r.pspFrom {
+		if asOf >= r.pspFrom {
 			listed.PSPRefundID = r.psp
 		}
 		l.Refunds = append(l.Refunds, listed)
@@ -200,7 +201,9 @@ func (w *simWorld) arrives(p simPost) {
 		w.answer(p, soon, portone.Answer{Class: portone.Unknown, HTTPStatus: 502})
 	}
 	var takes time.Duration
-	if d, ok := w.strikes(processing, w.rate.processing); ok {
+	if d, ok := w.strikes(processing, w.rate.processing); ok && w.edge {
+		takes = w.processingMost
+	} else if ok {
 		if takes = d.upTo(w.processingMost); d.permille(500) {
 			takes = d.upTo(40 * time.Second) // about the client's patience
 		}
@@ -269,7 +272,7 @@ func (w *simWorld) make(o *simOrder, r simRefund, f fate) *simRefund {
 		if d.permille(300) {
 			r.pspFrom = w.now + d.upTo(10*time.Minute)
 		}
-		if d.permille(300) {
+		if d.permille(500) {
 			r.idFrom = w.now + d.upTo(10*time.Minute)
 		}
 	}
@@ -279,7 +282,9 @@ func (w *simWorld) make(o *simOrder, r simRefund, f fate) *simRefund {
 			most = min(most, simBounds.ListLag-w.staleMost)
 			r.prompt = w.staleMost > simBounds.ListLag
 		}
-		r.listed = w.now + d.upTo(most)
+		if r.listed += d.upTo(most); w.edge {
+			r.listed = w.now + most
+		}
 	}
 	if f == refusedAfter {
 		r.prompt = true

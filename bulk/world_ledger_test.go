@@ -162,6 +162,11 @@ func (w *simWorld) begin(o *simOrder, a Attempt, version int64) error {
 				"attempt n+1 began although attempt n is neither not sent, refused nor absent")
 		}
 	}
+	if ended := w.openRow(o, row); w.policy == Quarantine {
+		w.hold(ended.Absent == 0, "sent again under quarantine, after an absent attempt")
+	} else {
+		w.hold(ended.Absent <= 1, "sent again after two absent attempts")
+	}
 	o.version++
 	r.state, r.code = Sending, ""
 	o.attempts = append(o.attempts, simAttempt{a, row, r.revision})

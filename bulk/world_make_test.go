@@ -63,6 +63,12 @@ func (w *simWorld) likes() {
 	}
 	w.newestFirst, w.failedVanish, w.noDates, w.emptyAll, w.noWait = d.n(2) == 0, d.n(4) == 0, d.n(8) == 0, d.n(2) == 0, d.n(4) == 0
 	w.silentChannel[0], w.silentChannel[1] = w.may(noEchoes, 150), w.may(noEchoes, 500)
+	if w.edge = d.n(10) == 0; w.edge {
+		w.rate.lag, w.rate.processing = 1000, 1000
+	}
+	if w.silentChannel[0] || w.silentChannel[1] {
+		w.noDates = d.n(3) == 0 // there it is the dates that tell refunds apart
+	}
 	for c := range w.echoed {
 		w.echoed[c] = !w.silentChannel[c] && d.n(3) > 0
 		w.queues[c] = w.echoed[c]

@@ -263,6 +263,9 @@ func (w *simWorld) write(t *simThread) {
 	if w.dice[timing].n(12) == 0 {
 		way = time.Duration(w.dice[timing].n(int(simTimeout)))
 	}
+	if last := t.expires.Add(time.Second-1).Sub(w.clock) - w.now; w.edge && last > 0 {
+		way = last
+	}
 	w.later(w.now+way, simEvent{kind: eventArrive, order: t.order, post: simPost{
 		thread: t.self, epoch: t.epoch, order: t.order, row: w.rowOf(t.attempt.Marker), attempt: t.attempt.ID, expires: t.expires,
 		kind: t.body.Type, amount: t.body.Amount.Minor, reason: t.body.Reason, fate: f, dice: x,

@@ -34,6 +34,7 @@ type simWorld struct {
 	lagMost, staleMost, processingMost  time.Duration
 	enforced, newestFirst, failedVanish bool
 	noDates, emptyAll, noWait           bool
+	edge                                bool // PortOne uses up all the time that it has: for the token, for processing, for the list
 	silentChannel, queues               [2]bool
 	batches                             int
 
