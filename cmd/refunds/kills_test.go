@@ -65,9 +65,7 @@ func TestKills(t *testing.T) {
 		}
 		all = append(all, killing{rush, engine, bulk.Quarantine, *seed, 800, 25})
 		for n := range uint64(2) {
-			for _, policy := range []bulk.Policy{bulk.Quarantine, bulk.Retry} {
-				all = append(all, killing{steady, engine, policy, *seed + n, 625, 25})
-			}
+			all = append(all, killing{steady, engine, bulk.Quarantine, *seed + n, 540, 30}, killing{steady, engine, bulk.Retry, *seed + n, 710, 20})
 		}
 	}
 	type sum struct {

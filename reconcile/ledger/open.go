@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -165,7 +166,7 @@ func connectSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 		db := sqlx.NewDb(sql.OpenDB(c), "sqlite")
 		db.SetMaxOpenConns(conns)
 		db.SetMaxIdleConns(conns)
-		if err := db.PingContext(ctx); err != nil {
+		if err := patientPing(ctx, db); err != nil {
 			return nil, errors.Join(unreachable(path, err), db.Close())
 		}
 		return db, nil
@@ -183,6 +184,22 @@ func connectSQLite(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	return &DB{engine: sqliteEngine, where: path, r: r, w: w}, nil
+}
+
+// patientPing opens a first connection. Of several processes that switch a new file to WAL at once
+// SQLite turns some away without waiting, whatever the busy time-out says.
+func patientPing(ctx context.Context, db *sqlx.DB) error {
+	for end := time.Now().Add(busyTimeout); ; {
+		err := db.PingContext(ctx)
+		if err == nil || !changedNothing(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(time.Duration(5+rand.IntN(20)) * time.Millisecond):
+		}
+	}
 }
 
 // createFile makes an empty file for its owner, and its folder, where there is none.
