@@ -26,9 +26,9 @@ vet:
 # Leaves out a line for each of a thousand cases that passed, and fails where the tests do.
 TELL := awk '/^ *(=== |--- PASS)/ {next} {print} /^FAIL/ {bad = 1} END {exit bad}'
 
-prove: postgres ## The long proof: blows at every step, and kills of one and of two processes, on both engines (SEED=n to replay)
+prove: postgres ## The long proof: blows at every step, and kills of one and of two processes, on both engines, and rules taken out (SEED=n to replay)
 	go test -count=1 -timeout 10m -run TestFailpoints -v ./bulk -prove 2>&1 | $(TELL)
-	go test -count=1 -timeout 30m -run 'TestKills|TestProcesses|TestTwentyAtOnce|TestDiskFull' -v ./cmd/refunds -prove -seed $(SEED) 2>&1 | $(TELL)
+	go test -count=1 -timeout 30m -run 'TestRemoved|TestKills|TestProcesses|TestTwentyAtOnce|TestDiskFull' -v ./cmd/refunds -prove -seed $(SEED) 2>&1 | $(TELL)
 
 postgres: # the tests start a PostgreSQL of their own
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
