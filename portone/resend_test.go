@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,34 @@ func TestErrandStopsASecondTry(t *testing.T) {
 		}
 		if watched && !e.wrote() {
 			t.Error("the errand does not know that something was written")
+		}
+	}
+}
+
+// TestRequestCanNotBeRepeated: net/http sends a POST again by itself only if it has GetBody.
+func TestRequestCanNotBeRepeated(t *testing.T) {
+	c := newClient(t, testConfig("http://127.0.0.1:1"))
+	if r := c.request(t.Context(), call{method: "POST", path: "/", body: []byte("{}")}); r.GetBody != nil || r.Body == nil {
+		t.Errorf("GetBody is there: %t, a body: %t", r.GetBody != nil, r.Body != nil)
+	}
+}
+
+// TestRedirectIsAnAnswer: its status comes back as what was answered, and nobody goes where it leads.
+func TestRedirectIsAnAnswer(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		p := newPeer(t, func(c net.Conn, r *http.Request, n int) bool {
+			if r.Method == "POST" && n == 1 {
+				io.WriteString(c, httpAnswer(strconv.Itoa(status)+" Elsewhere", goodList, "Location: /elsewhere"))
+			} else {
+				io.WriteString(c, httpAnswer("200 OK", goodList))
+			}
+			return true
+		})
+		c := newClient(t, testConfig(p.url()))
+		a := send(t, c)
+		p.drain(c)
+		if a.Class != Unknown || a.HTTPStatus != status || len(p.raw) != 1 {
+			t.Errorf("%d: got %s of HTTP %d (%v), %d requests", status, a.Class, a.HTTPStatus, a.Err, len(p.raw))
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	prove = flag.Bool("prove", false, "run the long form of the kills")
+	prove = flag.Bool("prove", false, "run the long form of the kills, and of the rules taken out")
 	seed  = flag.Uint64("seed", 1, "of the kills and the faults")
 )
 

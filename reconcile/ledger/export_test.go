@@ -11,3 +11,9 @@ func (d *DB) Write(ctx context.Context, f func(exec func(query string, args ...a
 		})
 	})
 }
+
+// Synchronous is SQLite's setting for the connection that writes: 2 is FULL.
+func (d *DB) Synchronous(ctx context.Context) (n int, err error) {
+	err = d.w.GetContext(ctx, &n, "PRAGMA synchronous")
+	return n, err
+}

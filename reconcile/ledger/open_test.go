@@ -156,6 +156,14 @@ func TestMigrateAtOnce(t *testing.T) {
 	}
 }
 
+// What is committed outlives a loss of power only so; nothing short of one would show it.
+func TestSQLiteIsDurable(t *testing.T) {
+	db := ledgertest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
+	if n, err := db.Synchronous(t.Context()); err != nil || n < 2 {
+		t.Errorf("PRAGMA synchronous is %d (%v), not FULL", n, err)
+	}
+}
+
 func TestSQLiteFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new folder?", "a%20#b", "ledger.db")
 	ledgertest.Open(t, "sqlite:"+path)
