@@ -6,9 +6,13 @@
 // POST whose answer is lost can't be repeated and can't be asked about. What this
 // package adds is the missing guarantee:
 //
-//	At most once, given a durable ledger, whatever PortOne or the network does. Exactly once, or
-//	a named quarantined row, within a stated time. The policies that send again rest on
+//	At most once, given a durable ledger, under the default policy. Exactly once, or a
+//	named quarantined row, within a stated time. The policies that send again rest on
 //	their stated bounds as well.
+//
+// It rests on this of PortOne (our reading; its documents leave it open): what it answered 429 to
+// is made at once or never, and listed within the list lag; a refund behind a refusal that it
+// documents is in the list at once; a 200 means made. All else it may do.
 //
 // # States of an instruction
 //

@@ -42,11 +42,9 @@ type simBooked struct {
 type simRow struct {
 	Instruction
 	order, batch int
-	body         []byte
 	state        State
 	code         string
 	revision     int
-	naive        int // POSTs of a naive issuer
 }
 
 var (
