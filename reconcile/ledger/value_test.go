@@ -15,7 +15,7 @@ func FuzzStamp(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sec, nsec int64) {
 		const lastYear = 253402300799 // the end of 9999, beyond which the width grows
 		if sec < -62135596800 || sec > lastYear-1 || nsec < 0 || nsec >= 1e9 {
-			t.Skip()
+			return // no time that is ever written
 		}
 		in := time.Unix(sec, nsec).In(time.FixedZone("", 9*3600))
 		v, err := at(in).Value()
