@@ -396,3 +396,27 @@ func TestIdentify(t *testing.T) {
 		t.Error("one instruction_id gives two markers")
 	}
 }
+
+// What is found wrong before a POST closes a row only where nothing of it may be made already.
+func TestTurnEndsNothingThatIsUnknown(t *testing.T) {
+	for _, tt := range []struct {
+		absent int
+		err    error
+		want   State
+	}{
+		{0, portone.ErrOrderUnknown, Refused}, {1, portone.ErrOrderUnknown, Quarantined},
+		{0, portone.ErrUnreadable, Failed}, {1, portone.ErrUnreadable, Quarantined},
+	} {
+		r := row(300)
+		r.Absent = tt.absent
+		st := order(r)
+		st.Order.Confirmed = true
+		turn := NewTurn("ORDER", rules, time.Time{})
+		turn.Start()
+		turn.Next(Done{At: t0, State: st})
+		turn.Next(Done{At: t0}) // the gate
+		if do := turn.Next(Done{At: t0, Err: tt.err}); do.Kind != DoSettle || do.Settlement.State != tt.want {
+			t.Errorf("%v with %d absent: %s %s, want %s", tt.err, tt.absent, do.Kind, do.Settlement.State, tt.want)
+		}
+	}
+}

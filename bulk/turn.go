@@ -309,8 +309,12 @@ func (t *Turn) unjournaled(d Done) Do {
 	return t.record(s)
 }
 
-// end settles the order's first row without an attempt.
+// end settles the order's first row without an attempt. After an attempt whose outcome was never
+// known that is for a person: what is wrong now proves nothing about it.
 func (t *Turn) end(now time.Time, state State, code, message string) Do {
+	if row := t.st.Rows[0]; row.Absent+row.Limited > 0 {
+		state, code, message = Quarantined, "refused_after_unknown", "after an attempt whose outcome was never known: "+message
+	}
 	return t.record(Settlement{OrderRef: t.order, Marker: t.st.Rows[0].Marker, At: now, Version: t.st.Version,
 		State: state, ReasonCode: code, Message: message})
 }
