@@ -39,7 +39,7 @@ func (i *Issuer) visit(ctx context.Context, order, batchID string) visit {
 			d.leave()
 		}
 		done := d.do(ctx, do)
-		if ctx.Err() != nil && errors.Is(done.Err, ctx.Err()) {
+		if ctx.Err() != nil && errors.Is(done.Err, ctx.Err()) && do.Kind != DoConfirm {
 			return visit{order, End{Stop: ctx.Err()}}
 		}
 		do = t.Next(done)

@@ -320,3 +320,23 @@ func TestSlowRate(t *testing.T) {
 		}
 	})
 }
+
+// A stop while a refusal is being confirmed ends soon, and records the refusal for what it is then.
+func TestStopWhileConfirming(t *testing.T) {
+	inWorld(t, "post 400 code=4070, get nth=2.. 429 retry-after=50", func(w *world) {
+		b := w.give(1, 1)
+		ctx, cancel := context.WithCancel(w.t.Context())
+		defer cancel()
+		stopped := make(chan time.Time, 1)
+		go func() { time.Sleep(2 * time.Second); stopped <- time.Now(); cancel() }()
+		if err := w.issue(ctx, b); err != nil {
+			w.t.Fatal(err)
+		}
+		if d := time.Since(<-stopped); d > time.Minute {
+			w.t.Errorf("it ended %v after the stop", d)
+		}
+		if c := w.judge(b); c[bulk.Unknown] != 1 {
+			w.t.Errorf("%v", c)
+		}
+	})
+}
