@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -78,8 +79,8 @@ func (d *DB) compare(v, known int64) error {
 }
 
 // migrate may run in several processes at once. In PostgreSQL a lock lets them in
-// one by one; in SQLite the loser's migration fails as a whole, and it then finds the
-// winner's done.
+// one by one; in SQLite a loser's migration fails as a whole, and it goes on from what the
+// winner has done by then.
 func (d *DB) migrate(ctx context.Context) (from, to int64, err error) {
 	p, err := d.provider()
 	if err != nil {
@@ -92,10 +93,17 @@ func (d *DB) migrate(ctx context.Context) (from, to int64, err error) {
 	if err := d.compare(from, known(p)); err == nil || errors.Is(err, ErrNewer) {
 		return from, from, err
 	}
-	_, failed := p.Up(ctx)
-	to, err = d.version(ctx)
-	if err == nil && to == known(p) {
-		return from, to, nil
+	var failed error
+	for try := range 20 {
+		_, failed = p.Up(ctx)
+		to, err = d.version(ctx)
+		if err == nil && to == known(p) {
+			return from, to, nil
+		}
+		if d.engine != sqliteEngine || ctx.Err() != nil {
+			break
+		}
+		time.Sleep(time.Duration(1+try) * 10 * time.Millisecond)
 	}
 	return from, to, unreachable(d.where, fmt.Errorf("its schema can't be brought from version %d to %d: %w", from, known(p), errors.Join(failed, err)))
 }
